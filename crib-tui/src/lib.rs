@@ -1,0 +1,10 @@
+//! crib-top looks into a live process: its open files, its sockets, and what sits in their
+//! queues, read from the running kernel by BPF iterators.
+//!
+//! Data flows one way: [`kernel`] (or [`procfs`]) → wire records → decode → [`model`] →
+//! view or export. ARCHITECTURE.md tells why each part stands where it does.
+
+pub mod kernel;
+pub mod model;
+pub mod procfs;
+pub mod source;

@@ -1,0 +1,3 @@
+//! The `crib-top` command.
+
+fn main() {}

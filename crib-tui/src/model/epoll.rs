@@ -1,0 +1,67 @@
+//! What an epoll instance watches.
+
+use serde::{Serialize, Serializer};
+
+/// The interest list of an epoll instance (`struct eventpoll`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Epoll {
+    /// One entry a watched file, in the order of the kernel's tree.
+    pub watches: Vec<Watch>,
+}
+
+/// One watched file (`struct epitem`, epoll_ctl(2)).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Watch {
+    /// The descriptor under which it was added; the target may have closed it since.
+    pub fd: u32,
+    /// The events asked for, EPOLL* bits.
+    #[serde(serialize_with = "events_as_text")]
+    pub events: u32,
+    /// The `epoll_data` the target stored with it.
+    pub data: u64,
+    /// Whether it is on the ready list; unknown from /proc.
+    pub ready: Option<bool>,
+}
+
+const EVENTS: &[(u32, &str)] = &[
+    (0x001, "IN"),
+    (0x002, "PRI"),
+    (0x004, "OUT"),
+    (0x008, "ERR"),
+    (0x010, "HUP"),
+    (0x020, "NVAL"),
+    (0x040, "RDNORM"),
+    (0x080, "RDBAND"),
+    (0x100, "WRNORM"),
+    (0x200, "WRBAND"),
+    (0x400, "MSG"),
+    (0x2000, "RDHUP"),
+    (1 << 28, "EXCLUSIVE"),
+    (1 << 29, "WAKEUP"),
+    (1 << 30, "ONESHOT"),
+    (1 << 31, "ET"),
+];
+
+impl Watch {
+    /// The events by the names of epoll_ctl(2) without `EPOLL`, joined by `|`; bits without
+    /// a name in hexadecimal.
+    pub fn events_text(&self) -> String {
+        let mut rest = self.events;
+        let mut names: Vec<String> = Vec::new();
+        for &(bit, name) in EVENTS {
+            if rest & bit != 0 {
+                rest &= !bit;
+                names.push(name.to_owned());
+            }
+        }
+        if rest != 0 {
+            names.push(format!("{rest:#x}"));
+        }
+        names.join("|")
+    }
+}
+
+fn events_as_text<S: Serializer>(events: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+    let watch = Watch { fd: 0, events: *events, data: 0, ready: None };
+    serializer.serialize_str(&watch.events_text())
+}

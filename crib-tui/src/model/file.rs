@@ -1,0 +1,236 @@
+//! One open file of a process, as its row in the table shows it.
+
+use std::fmt::{self, Display};
+use std::sync::Arc;
+
+use serde::ser::SerializeSeq;
+use serde::{Serialize, Serializer};
+
+use super::{Epoll, Kind, Pipe, Socket, Text};
+
+/// One open file: a file descriptor and what stands behind it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct File {
+    /// The descriptor's number; none for a file in flight in a message.
+    pub fd: Option<u32>,
+    /// What kind of file it is.
+    pub kind: Kind,
+    /// The name of the file operations, or of one of their functions.
+    pub ops: Option<Arc<str>>,
+    /// Whether it may be read and written.
+    pub mode: AccessMode,
+    /// The open(2) flags that are set (`file.f_flags`).
+    pub flags: OpenFlags,
+    /// Whether exec closes it; a property of the descriptor, not of the file.
+    pub cloexec: Option<bool>,
+    /// The file position in bytes.
+    pub pos: Option<i64>,
+    /// The path, without the " (deleted)" that /proc appends.
+    pub path: Option<Text>,
+    /// Whether its name is gone from the file system.
+    pub deleted: Option<bool>,
+    /// The device of the file system it is on (st_dev).
+    pub dev: Option<Device>,
+    /// The device that a char or block file stands for (st_rdev); none for other kinds.
+    pub rdev: Option<Device>,
+    /// The inode's number.
+    pub ino: Option<u64>,
+    /// Its size in bytes (`inode.i_size`).
+    pub size: Option<i64>,
+    /// References on the open file: descriptors made by dup and fork, mappings, messages in
+    /// flight; without the one that the reading itself held.
+    pub refs: Option<u64>,
+    /// The thread whose own descriptor table it is in; none for the process's common table.
+    pub tid: Option<u32>,
+    /// What more there is to say of a socket.
+    pub socket: Option<Box<Socket>>,
+    /// What more there is to say of a pipe or FIFO.
+    pub pipe: Option<Pipe>,
+    /// What more there is to say of an epoll instance.
+    pub epoll: Option<Epoll>,
+    /// Tells this open file from another one under the same number.
+    #[serde(skip)]
+    pub id: Option<FileId>,
+}
+
+impl File {
+    /// A row of which nothing is known but its number.
+    pub fn unknown(fd: Option<u32>) -> Self {
+        Self {
+            fd,
+            kind: Kind::Unknown,
+            ops: None,
+            mode: AccessMode::default(),
+            flags: OpenFlags::default(),
+            cloexec: None,
+            pos: None,
+            path: None,
+            deleted: None,
+            dev: None,
+            rdev: None,
+            ino: None,
+            size: None,
+            refs: None,
+            tid: None,
+            socket: None,
+            pipe: None,
+            epoll: None,
+            id: None,
+        }
+    }
+
+    /// What is constant for as long as this very file stays open under this number: the key
+    /// by which a selection, an age or a mark follows a row from one reading to the next.
+    pub fn key(&self) -> (Option<u32>, Option<u32>, Option<FileId>) {
+        (self.tid, self.fd, self.id)
+    }
+}
+
+/// The identity of an open file: a keyed hash of the address of its `struct file`, or of
+/// device and inode where the address is not known. Never an address itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId(pub u64);
+
+/// A device number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Device {
+    /// Major number.
+    pub major: u32,
+    /// Minor number.
+    pub minor: u32,
+}
+
+impl Device {
+    /// From the kernel's own `dev_t`: 12 bits major, 20 bits minor (include/linux/kdev_t.h).
+    pub fn from_kernel(dev: u32) -> Self {
+        Self { major: dev >> 20, minor: dev & 0xf_ffff }
+    }
+
+    /// From the `dev_t` that stat(2) fills in.
+    pub fn from_stat(dev: u64) -> Self {
+        Self { major: libc::major(dev), minor: libc::minor(dev) }
+    }
+}
+
+impl Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.major, self.minor)
+    }
+}
+
+impl Serialize for Device {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Whether a file may be read and written (`file.f_mode`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccessMode {
+    /// FMODE_READ.
+    pub read: bool,
+    /// FMODE_WRITE.
+    pub write: bool,
+}
+
+impl AccessMode {
+    /// `r`, `w`, `rw`, or `-` for a file that was opened with O_PATH.
+    pub fn name(self) -> &'static str {
+        match (self.read, self.write) {
+            (true, true) => "rw",
+            (true, false) => "r",
+            (false, true) => "w",
+            (false, false) => "-",
+        }
+    }
+}
+
+impl Serialize for AccessMode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// The flags of open(2), as `file.f_flags` and the `flags:` line of fdinfo hold them.
+///
+/// Close-on-exec is not among them: it belongs to the descriptor ([`File::cloexec`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OpenFlags(pub u32);
+
+impl OpenFlags {
+    /// FASYNC, which open(2) calls O_ASYNC.
+    const NAMES: &'static [(i32, &'static str)] = &[
+        (libc::O_CREAT, "O_CREAT"),
+        (libc::O_EXCL, "O_EXCL"),
+        (libc::O_NOCTTY, "O_NOCTTY"),
+        (libc::O_TRUNC, "O_TRUNC"),
+        (libc::O_APPEND, "O_APPEND"),
+        (libc::O_NONBLOCK, "O_NONBLOCK"),
+        // O_SYNC and O_TMPFILE contain the bits of O_DSYNC and O_DIRECTORY: they come first.
+        (libc::O_SYNC, "O_SYNC"),
+        (libc::O_DSYNC, "O_DSYNC"),
+        (libc::O_ASYNC, "O_ASYNC"),
+        (libc::O_DIRECT, "O_DIRECT"),
+        // libc says 0 for it on 64-bit targets; the kernel's value (asm-generic/fcntl.h).
+        (0o100_000, "O_LARGEFILE"),
+        (libc::O_TMPFILE, "O_TMPFILE"),
+        (libc::O_DIRECTORY, "O_DIRECTORY"),
+        (libc::O_NOFOLLOW, "O_NOFOLLOW"),
+        (libc::O_NOATIME, "O_NOATIME"),
+        (libc::O_PATH, "O_PATH"),
+    ];
+
+    /// The names of the flags that are set, the access mode first.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let access = match self.0 as i32 & libc::O_ACCMODE {
+            libc::O_RDONLY => Some("O_RDONLY"),
+            libc::O_WRONLY => Some("O_WRONLY"),
+            libc::O_RDWR => Some("O_RDWR"),
+            _ => None,
+        };
+        let mut rest = self.0 as i32 & !libc::O_ACCMODE;
+        access.into_iter().chain(Self::NAMES.iter().filter_map(move |&(bits, name)| {
+            let set = rest & bits == bits;
+            if set {
+                rest &= !bits;
+            }
+            set.then_some(name)
+        }))
+    }
+}
+
+impl Serialize for OpenFlags {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        for name in self.names() {
+            list.serialize_element(name)?;
+        }
+        list.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(flags: i32) -> Vec<&'static str> {
+        OpenFlags(flags as u32).names().collect()
+    }
+
+    #[test]
+    fn flags_are_named_as_in_open_2() {
+        assert_eq!(names(libc::O_RDWR | libc::O_NONBLOCK), ["O_RDWR", "O_NONBLOCK"]);
+        assert_eq!(names(libc::O_WRONLY | libc::O_SYNC), ["O_WRONLY", "O_SYNC"]);
+        assert_eq!(names(libc::O_DSYNC), ["O_RDONLY", "O_DSYNC"]);
+        assert_eq!(names(libc::O_RDWR | libc::O_TMPFILE), ["O_RDWR", "O_TMPFILE"]);
+        assert_eq!(names(libc::O_DIRECTORY | libc::O_PATH), ["O_RDONLY", "O_DIRECTORY", "O_PATH"]);
+    }
+
+    #[test]
+    fn kernel_and_stat_device_numbers_agree() {
+        let dev = Device { major: 259, minor: 70_000 };
+        assert_eq!(Device::from_kernel((259 << 20) | 70_000), dev);
+        assert_eq!(Device::from_stat(libc::makedev(259, 70_000)), dev);
+        assert_eq!(dev.to_string(), "259:70000");
+    }
+}

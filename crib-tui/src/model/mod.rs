@@ -1,0 +1,23 @@
+//! What crib-top knows about processes and their files, whichever source it came from.
+//!
+//! Every field that a source could not learn is `None`: nothing here is guessed, and no
+//! default stands in for an unknown. The types serialise to the documents described in the
+//! manual page; field names are part of that interface.
+
+mod epoll;
+mod file;
+mod kind;
+mod pipe;
+mod process;
+mod reading;
+mod socket;
+mod text;
+
+pub use epoll::{Epoll, Watch};
+pub use file::{AccessMode, Device, File, FileId, OpenFlags};
+pub use kind::{Evidence, Kind};
+pub use pipe::Pipe;
+pub use process::{Process, ProcessState, ProcessTotals};
+pub use reading::{FilesReading, ProcessesReading, ReadError, Source};
+pub use socket::{Accept, Family, Peer, Protocol, Queued, Shutdown, Socket, SocketType, State};
+pub use text::{Text, escape};

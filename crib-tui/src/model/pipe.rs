@@ -1,0 +1,19 @@
+//! What sits in a pipe or FIFO.
+
+use serde::Serialize;
+
+/// The state of a pipe (`struct pipe_inode_info`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Pipe {
+    /// Bytes written and not yet read, as FIONREAD gives them; unknown when it changed as it
+    /// was summed up.
+    pub bytes: Option<u64>,
+    /// Buffers in use.
+    pub buffers: Option<u32>,
+    /// Buffers there are (F_SETPIPE_SZ in pages).
+    pub slots: Option<u32>,
+    /// Open files that can read from it.
+    pub readers: Option<u32>,
+    /// Open files that can write to it.
+    pub writers: Option<u32>,
+}

@@ -1,0 +1,85 @@
+//! One reading of a source: what was found, where, when, and what stood in the way.
+
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use super::{File, Process, ProcessTotals, Text};
+
+/// Where a reading came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// The kernel's structures, by BPF iterators.
+    Bpf,
+    /// The files of /proc.
+    Procfs,
+}
+
+impl Source {
+    /// `bpf` or `procfs`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Source::Bpf => "bpf",
+            Source::Procfs => "procfs",
+        }
+    }
+}
+
+/// The files of one process at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FilesReading {
+    /// Where it came from.
+    pub source: Source,
+    /// When it was begun.
+    pub time: SystemTime,
+    /// Whose files they are.
+    pub process: Process,
+    /// The files, by thread table and descriptor.
+    pub files: Vec<File>,
+    /// Whether every descriptor that was open throughout the reading is in it.
+    pub complete: bool,
+}
+
+/// Every process at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProcessesReading {
+    /// Where it came from.
+    pub source: Source,
+    /// When it was begun.
+    pub time: SystemTime,
+    /// The processes by pid; no totals where they could not be read.
+    pub processes: Vec<(Process, Option<ProcessTotals>)>,
+}
+
+/// Why a reading could not be had. Each message is one line and says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The target is not there.
+    #[error("no process with pid {0}")]
+    NoProcess(u32),
+    /// The target ended while it was looked at.
+    #[error("process {pid} ({comm}) ended while its files were read")]
+    Ended {
+        /// Its pid.
+        pid: u32,
+        /// Its name.
+        comm: Text,
+    },
+    /// A privilege or a kernel feature is missing.
+    #[error("{what}; {remedy}")]
+    Missing {
+        /// What is missing, in plain words.
+        what: String,
+        /// A command or setting that mends it.
+        remedy: String,
+    },
+    /// The kernel said something unexpected.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done.
+        what: String,
+        /// The kernel's answer.
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,81 @@
+//! The choice of where to read from: the kernel's structures where that is possible, else /proc.
+
+use crate::model::{FilesReading, ProcessesReading, ReadError, Source};
+use crate::{kernel, procfs};
+
+/// What the user asked for with `--source`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum SourceChoice {
+    /// BPF where it is possible, else /proc, saying why.
+    #[default]
+    Auto,
+    /// BPF, or an error that says what is missing.
+    Bpf,
+    /// /proc, even where BPF would be possible.
+    Procfs,
+}
+
+/// An open source of readings.
+pub struct Reader {
+    inner: Inner,
+    reason: Option<String>,
+}
+
+enum Inner {
+    Bpf(Box<kernel::Reader>),
+    Procfs,
+}
+
+impl Reader {
+    /// Opens the source that was asked for.
+    ///
+    /// # Errors
+    /// [`ReadError::Missing`] when BPF was insisted on and can't be had.
+    pub fn open(choice: SourceChoice) -> Result<Self, ReadError> {
+        let bpf = |reader| Self { inner: Inner::Bpf(Box::new(reader)), reason: None };
+        let procfs = |reason| Self { inner: Inner::Procfs, reason };
+        match choice {
+            SourceChoice::Procfs => Ok(procfs(None)),
+            SourceChoice::Bpf => kernel::Reader::open().map(bpf),
+            SourceChoice::Auto => {
+                Ok(kernel::Reader::open().map_or_else(|error| procfs(Some(error.to_string())), bpf))
+            }
+        }
+    }
+
+    /// Where its readings come from.
+    pub fn source(&self) -> Source {
+        match self.inner {
+            Inner::Bpf(_) => Source::Bpf,
+            Inner::Procfs => Source::Procfs,
+        }
+    }
+
+    /// Why /proc is read although nobody asked for it.
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    /// Reads the open files of one process.
+    ///
+    /// # Errors
+    /// [`ReadError::NoProcess`] and [`ReadError::Ended`] when the target is not or no longer
+    /// there, [`ReadError::Missing`] when its files may not be read.
+    pub fn files(&mut self, pid: u32) -> Result<FilesReading, ReadError> {
+        match &mut self.inner {
+            Inner::Bpf(reader) => reader.files(pid),
+            Inner::Procfs => procfs::files(pid),
+        }
+    }
+
+    /// Reads the list of all processes with the sums over their open files.
+    ///
+    /// # Errors
+    /// [`ReadError::Io`] when the kernel refuses the whole list.
+    pub fn processes(&mut self) -> Result<ProcessesReading, ReadError> {
+        match &mut self.inner {
+            Inner::Bpf(reader) => reader.processes(),
+            Inner::Procfs => procfs::processes(),
+        }
+    }
+}
