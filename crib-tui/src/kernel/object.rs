@@ -63,13 +63,14 @@ fn chain(error: &dyn std::error::Error) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
-/// What the verifier said last, which is where it says why.
+/// What the verifier said last before its statistics, which is where it says why.
 fn last_line(error: &ProgramError) -> String {
     match error {
         ProgramError::LoadError { io_error, verifier_log } => {
             let log = verifier_log.to_string();
+            let statistics = ["processed ", "verification time ", "stack depth "];
             let why = log.lines().rev().find(|line| {
-                !line.is_empty() && !line.starts_with("processed ") && !line.starts_with("verif")
+                !line.is_empty() && !statistics.iter().any(|start| line.starts_with(start))
             });
             format!("{io_error} ({})", why.unwrap_or("no word from the verifier"))
         }
