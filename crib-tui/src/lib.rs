@@ -5,7 +5,10 @@
 //! view or export. ARCHITECTURE.md tells why each part stands where it does.
 
 pub mod cli;
+pub mod command;
 pub mod decode;
+pub mod export;
+pub mod failure;
 pub mod kernel;
 pub mod model;
 pub mod procfs;

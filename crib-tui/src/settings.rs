@@ -69,8 +69,9 @@ pub struct Watch {
     pub target: Option<Target>,
     /// Time from one reading to the next.
     pub delay: Duration,
-    /// The filter that the table of files starts with.
-    pub filter: Option<Filter<Files>>,
+    /// The filter that the table of files starts with, as it was written, which a person may
+    /// go on editing; it is known to be one.
+    pub filter: Option<String>,
     /// The columns of the table of files, where they were chosen.
     pub columns: Option<Vec<&'static Column<Files>>>,
 }
@@ -198,7 +199,8 @@ fn task(cli: &Cli, environment: Environment, delay: Duration) -> Result<Task, Se
             if targets.len() > 1 {
                 return Err(SettingsError::SeveralTargets(targets.len()));
             }
-            let Output { filter, columns, .. } = output(flags, format, "files")?;
+            let Output { columns, .. } = output(flags, format, "files")?;
+            let filter = flags.filter.clone();
             let target = targets.into_iter().next();
             Ok(Task::Watch(Watch { target, delay, filter, columns }))
         }
