@@ -2,6 +2,9 @@
 //!
 //! The only module that knows aya and the only one besides `crib-ebpf` with unsafe code.
 
+pub mod kcmp;
+pub mod support;
+
 use crate::model::{FilesReading, ProcessesReading, ReadError};
 
 /// A loaded BPF object, ready to read.
