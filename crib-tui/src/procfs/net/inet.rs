@@ -5,8 +5,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{charged, of_protocol};
-use crate::model::{Family, Queued, Socket, SocketType, State, address};
+use super::{address, charged, of_protocol};
+use crate::model::{Family, Queued, Socket, SocketType, State};
 use crate::procfs::parse::{decimal, hex, lines, words};
 
 // include/net/tcp_states.h
@@ -142,7 +142,7 @@ pub fn datagram(text: &[u8], family: Family, which: Datagram, add: &mut dyn FnMu
             Datagram::Ping => (libc::SOCK_DGRAM, if family == Family::INET { 1 } else { 58 }),
             Datagram::Raw => (libc::SOCK_RAW, line.local.1),
         };
-        let socket = Socket {
+        let mut socket = Socket {
             state: Some(if line.state == CLOSE {
                 State::Unconnected
             } else {
@@ -153,6 +153,10 @@ pub fn datagram(text: &[u8], family: Family, which: Datagram, add: &mut dyn FnMu
             drops: line.drops,
             ..line.socket(family, kind, protocol)
         };
+        if which == Datagram::Raw {
+            socket.local = Some(address::portless(line.local.0));
+            socket.remote = Some(address::portless(line.remote.0));
+        }
         add(line.ino, socket);
     }
 }
@@ -244,6 +248,7 @@ mod tests {
         let (_, socket) = one(|add| datagram(text, Family::INET, Datagram::Raw, add));
         assert_eq!(socket.protocol.unwrap().name(), "icmp");
         assert_eq!(socket.kind.unwrap().name(), "raw");
+        assert_eq!(socket.local, Some(Text::default()));
     }
 
     #[test]

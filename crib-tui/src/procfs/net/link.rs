@@ -1,7 +1,7 @@
 //! /proc/PID/net/{netlink,packet}: the sockets below or beside the internet protocols.
 
-use super::{charged, of_protocol};
-use crate::model::{Family, Queued, Socket, SocketType, address};
+use super::{address, charged, of_protocol};
+use crate::model::{Family, Queued, Socket, SocketType, Text};
 use crate::procfs::parse::{decimal, hex, lines, words};
 
 /// Reads `sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode` (net/netlink/af_netlink.c,
@@ -40,6 +40,7 @@ pub fn packet(text: &[u8], add: &mut dyn FnMut(u64, Socket)) {
             let memory = decimal(words.get(6)?)?;
             let socket = Socket {
                 local: Some(address::packet(decimal(words.get(4)?)?)),
+                remote: Some(Text::default()),
                 recv: Some(Queued { memory: Some(memory), ..Queued::default() }),
                 ..of_protocol(Family::PACKET, Some(kind), Some(protocol))
             };
@@ -54,7 +55,6 @@ pub fn packet(text: &[u8], add: &mut dyn FnMut(u64, Socket)) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Text;
 
     #[test]
     fn netlink_sockets_have_protocol_port_and_memory() {
@@ -81,6 +81,6 @@ mod tests {
         let [(977, socket)] = &found[..] else { panic!("{found:?}") };
         assert_eq!(socket.protocol.unwrap().name(), "all");
         assert_eq!(socket.kind.unwrap().name(), "raw");
-        assert_eq!(socket.local, Some(Text::from("2")));
+        assert_eq!(socket.local, Some(Text::from("if2")));
     }
 }

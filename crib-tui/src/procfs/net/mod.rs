@@ -4,6 +4,7 @@
 //! or never bound, one of another namespace or of a family without a table) is still a socket,
 //! of which only the protocol's name is known.
 
+mod address;
 mod inet;
 mod link;
 mod protocol;
@@ -137,7 +138,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn named(local: &str) -> Socket {
-        Socket { local: Some(local.into()), ..of_protocol(Family::UNIX, None, Some(0)) }
+        Socket { local: Some(local.into()), ..of_protocol(Family::UNIX, None, None) }
     }
 
     #[test]

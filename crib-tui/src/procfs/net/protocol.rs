@@ -41,9 +41,9 @@ fn parse(name: &[u8]) -> Option<Socket> {
         b"RAWv6" => inet6(RAW, None),
         b"SCTP" => inet(None, Some(132)),
         b"SCTPv6" => inet6(None, Some(132)),
-        b"UNIX-STREAM" => Some(of_protocol(Family::UNIX, STREAM, Some(0))),
+        b"UNIX-STREAM" => Some(of_protocol(Family::UNIX, STREAM, None)),
         // Until Linux 5.14 for streams as well.
-        b"UNIX" => Some(of_protocol(Family::UNIX, None, Some(0))),
+        b"UNIX" => Some(of_protocol(Family::UNIX, None, None)),
         b"NETLINK" => Some(of_protocol(Family::NETLINK, None, None)),
         b"PACKET" => Some(of_protocol(Family::PACKET, None, None)),
         b"AF_VSOCK" => Some(of_protocol(Family::VSOCK, None, None)),

@@ -53,7 +53,7 @@ impl Entry {
         Socket {
             state,
             local: Some(Text::from(path)),
-            ..of_protocol(Family::UNIX, Some(SocketType(self.kind)), Some(0))
+            ..of_protocol(Family::UNIX, Some(SocketType(self.kind)), None)
         }
     }
 }
