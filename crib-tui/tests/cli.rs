@@ -397,3 +397,20 @@ fn asking_for_proc_gives_no_reason() {
     let run = run_unprivileged("--source procfs");
     assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
 }
+
+#[test]
+fn doctor_lists_the_checks_and_says_what_comes_of_them() {
+    let table = run(&["doctor"]);
+    let document = run(&["doctor", "-J"]);
+    assert_eq!(table.code, document.code);
+    assert_eq!((table.err.as_str(), document.err.as_str()), ("", ""));
+    let document = document.json();
+    let checks = document["checks"].as_array().unwrap();
+    assert!(!checks.is_empty());
+    for check in checks {
+        let name = check["name"].as_str().unwrap();
+        assert!(table.out.lines().any(|line| line.starts_with(name)), "{name}");
+    }
+    let code = if document["source"] == "bpf" { 0 } else { 3 };
+    assert_eq!(table.code, Some(code));
+}
