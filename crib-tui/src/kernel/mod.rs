@@ -3,9 +3,11 @@
 //! The only module that knows aya and the only one besides `crib-ebpf` with unsafe code.
 
 pub mod btf;
+pub mod kcmp;
 mod link;
 mod object;
 mod snapshot;
+pub mod support;
 mod symbols;
 
 use std::collections::HashMap;
