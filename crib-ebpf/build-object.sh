@@ -1,13 +1,15 @@
 #!/bin/sh
-# Builds the BPF object from source: crib-ebpf/build-object.sh OUTPUT
-#                         or checks it: crib-ebpf/build-object.sh --clippy
+# Builds the BPF object from source:   crib-ebpf/build-object.sh OUTPUT
+#           or checks the source:      crib-ebpf/build-object.sh --clippy
+#           or renews what is embedded: crib-ebpf/build-object.sh --update
 #
 # Needs bpf-linker, and a compiler that can build `core` for the BPF target: rustup's nightly
 # with its rust-src component, or Debian's rustc-web with rust-web-src.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-case ${1-} in --clippy | /* | '') ;; *) set -- "$PWD/$1" ;; esac
-[ $# -eq 1 ] && [ -n "$1" ] || { echo "usage: $0 OUTPUT | --clippy" >&2; exit 2; }
+root=$(dirname "$here")
+case ${1-} in --* | /* | '') ;; *) set -- "$PWD/$1" ;; esac
+[ $# -eq 1 ] && [ -n "$1" ] || { echo "usage: $0 OUTPUT | --clippy | --update" >&2; exit 2; }
 
 command -v bpf-linker >/dev/null || {
     echo "build-object: bpf-linker is missing: cargo install bpf-linker" >&2; exit 1; }
@@ -32,13 +34,40 @@ else
     exit 1
 fi
 
-target_dir=${CRIB_EBPF_TARGET_DIR:-$here/../target/ebpf}
-RUSTFLAGS="-C debuginfo=2 -C link-arg=--btf"; export RUSTFLAGS
+target_dir=${CRIB_EBPF_TARGET_DIR:-$root/target/ebpf}
+# The verifier's log quotes source lines: by names that are the same on every machine.
+RUSTFLAGS="-C debuginfo=2 -C link-arg=--btf \
+    --remap-path-prefix=$root=. \
+    --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo \
+    --remap-path-prefix=$("${RUSTC:-rustc}" --print sysroot)=rust"
+export RUSTFLAGS
 cd "$here"
-set -- "$1" --release --target bpfel-unknown-none -Z build-std=core --target-dir "$target_dir"
-output=$1; shift
-if [ "$output" = --clippy ]; then
-    exec cargo clippy "$@" -- -D warnings
-fi
-cargo build "$@"
+
+case $1 in
+--clippy)
+    cargo clippy --release --target bpfel-unknown-none -Z build-std=core \
+        --target-dir "$target_dir" -- -D warnings
+    exit ;;
+--update) output=$root/assets/crib-top.bpf.o ;;
+*) output=$1 ;;
+esac
+cargo build --release --target bpfel-unknown-none -Z build-std=core --target-dir "$target_dir"
 cp "$target_dir/bpfel-unknown-none/release/crib-ebpf" "$output"
+# DWARF is ten times the size of the rest, and the loader would read over it. BTF stays.
+for objcopy in llvm-objcopy /usr/lib/llvm-*/bin/llvm-objcopy rust-objcopy; do
+    if command -v "$objcopy" >/dev/null; then
+        "$objcopy" --strip-debug "$output"
+        break
+    fi
+done
+
+if [ "$1" = --update ]; then
+    cd "$root"
+    {
+        echo "# Where assets/crib-top.bpf.o comes from; written by crib-ebpf/build-object.sh --update."
+        echo "sources = \"$(find crib-common crib-ebpf -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -d' ' -f1)\""
+        echo "object = \"$(sha256sum <"$output" | cut -d' ' -f1)\""
+        echo "rustc = \"$("${RUSTC:-rustc}" --version)\""
+        echo "linker = \"$(bpf-linker --version)\""
+    } >assets/crib-top.bpf.toml
+fi

@@ -153,6 +153,7 @@ kernel_offsets! {
     skb_next: member "sk_buff.next";
     skb_prev: member "sk_buff.prev";
     skb_len: member "sk_buff.len";
+    skb_truesize: member "sk_buff.truesize";
     skb_sk: member "sk_buff.sk";
     skb_cb: member "sk_buff.cb";
     unix_cb_consumed: member "unix_skb_parms.consumed";

@@ -31,6 +31,8 @@ pub struct Sum {
     pub messages: u32,
     /// Their bytes.
     pub payload: u64,
+    /// Their `truesize`.
+    pub memory: u64,
 }
 
 impl Queue {
@@ -68,10 +70,11 @@ impl Queue {
                 return Step::Break;
             }
             match packet(at, counted) {
-                Some(Packet { next, prev, len }) if prev == before => {
-                    if let Some(len) = len {
+                Some(Packet { next, prev, counts }) if prev == before => {
+                    if let Some((len, truesize)) = counts {
                         sum.messages += 1;
                         sum.payload += u64::from(len);
+                        sum.memory += u64::from(truesize);
                     }
                     before = at;
                     at = next;
@@ -91,8 +94,8 @@ impl Queue {
 struct Packet {
     next: u64,
     prev: u64,
-    /// Bytes that count; none for another sender's packet.
-    len: Option<u32>,
+    /// Bytes and `truesize` that count; none for another sender's packet.
+    counts: Option<(u32, u32)>,
 }
 
 #[inline(always)]
@@ -101,12 +104,13 @@ fn packet(address: u64, counted: Counted) -> Option<Packet> {
     let next = skb.get(offset!(skb_next))?;
     let prev = skb.get(offset!(skb_prev))?;
     if counted.sender != 0 && skb.get::<u64>(offset!(skb_sk))? != counted.sender {
-        return Some(Packet { next, prev, len: None });
+        return Some(Packet { next, prev, counts: None });
     }
     let mut len: u32 = skb.get(offset!(skb_len))?;
     if counted.less_consumed {
         let consumed: u32 = skb.member(offset!(skb_cb))?.get(offset!(unix_cb_consumed))?;
         len = len.checked_sub(consumed)?;
     }
-    Some(Packet { next, prev, len: Some(len) })
+    let truesize: u32 = skb.get(offset!(skb_truesize))?;
+    Some(Packet { next, prev, counts: Some((len, truesize)) })
 }

@@ -219,11 +219,9 @@ fn unix<A: Access, const LOOPS: bool>(
         backlog(record, sk, messages);
         return (Queued::NOTHING, Queued { memory, ..Queued::NOTHING });
     }
-    let recv = Queued {
-        messages,
-        payload: sum::<LOOPS>(queue, UNREAD).map(|sum| sum.payload),
-        memory: if messages == Some(0) { Some(0) } else { None },
-    };
+    let unread = sum::<LOOPS>(queue, UNREAD);
+    // The senders are charged for it, so the socket's own counter says nothing.
+    let recv = Queued::counted(unread, messages, unread.map(|sum| sum.memory));
     let Some(peer) = raw.get::<u64>(offset!(unix_peer)) else {
         return (recv, Queued { memory, ..Queued::default() });
     };
