@@ -129,12 +129,15 @@ fn deep_file(holder: &mut Holder, top: OwnedFd) -> io::Result<()> {
     let name = CString::new([b'd'; 200])?;
     let name: &CStr = &name;
     let mut dir = top;
+    let mut path = holder.dir().display().to_string();
     for _ in 0..40 {
         sys::mkdirat(dir.as_fd(), name)?;
         dir = sys::openat(dir.as_fd(), name, libc::O_PATH | libc::O_DIRECTORY)?;
+        path = format!("{path}/{}", "d".repeat(200));
     }
+    path.push_str("/deep");
     let file = sys::openat(dir.as_fd(), c"deep", libc::O_RDWR | libc::O_CREAT)?;
-    holder.add("regular", "hostile-deep-file", file, json!({}));
+    holder.add("regular", "hostile-deep-file", file, json!({ "path": path }));
     Ok(())
 }
 

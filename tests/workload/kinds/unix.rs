@@ -91,30 +91,33 @@ pub fn connected(holder: &mut Holder) -> io::Result<()> {
     Ok(())
 }
 
-fn dgram(holder: &mut Holder, label: &str, receiver: UnixDatagram) -> io::Result<()> {
+/// Bound to a path; the sender isn't connected.
+pub fn dgram_path(holder: &mut Holder) -> io::Result<()> {
+    let receiver = UnixDatagram::bind(holder.dir().join("dgram"))?;
     let sender = UnixDatagram::unbound()?;
-    sender.connect_addr(&receiver.local_addr()?)?;
-    sender.send(b"one")?;
-    sender.send(b"four")?;
+    sender.send_to_addr(b"one", &receiver.local_addr()?)?;
+    sender.send_to_addr(b"four", &receiver.local_addr()?)?;
     let unread = json!({ "state": "UNCONN", "type": "dgram", "remote": "",
                          "recv": { "messages": 2, "payload": 7 } });
-    let sent = json!({ "state": "ESTABLISHED", "local": "", "recv": { "messages": 0 } });
-    holder.add("socket", label, receiver, json!({ "socket": unread }));
-    holder.add("socket", format!("{label}-sender"), sender, json!({ "socket": sent }));
+    let sent = json!({ "state": "UNCONN", "local": "", "remote": "", "recv": { "messages": 0 } });
+    holder.add("socket", "unix-dgram-path", receiver, json!({ "socket": unread }));
+    holder.add("socket", "unix-dgram-path-sender", sender, json!({ "socket": sent }));
     Ok(())
 }
 
-/// Bound to a path.
-pub fn dgram_path(holder: &mut Holder) -> io::Result<()> {
-    let receiver = UnixDatagram::bind(holder.dir().join("dgram"))?;
-    dgram(holder, "unix-dgram-path", receiver)
-}
-
-/// Bound to a name that is in no file system.
+/// Bound to a name that is in no file system, with a sender that is connected to it.
 pub fn dgram_abstract(holder: &mut Holder) -> io::Result<()> {
     let name = format!("crib-workload-{}", std::process::id());
     let receiver = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name)?)?;
-    dgram(holder, "unix-dgram-abstract", receiver)
+    let sender = UnixDatagram::unbound()?;
+    sender.connect_addr(&receiver.local_addr()?)?;
+    sender.send(b"one")?;
+    // The kernel sets the receiver's state too (unix_dgram_connect), so that isn't pinned.
+    let unread = json!({ "type": "dgram", "remote": "", "recv": { "messages": 1, "payload": 3 } });
+    let sent = json!({ "state": "ESTABLISHED", "local": "", "remote": format!("@{name}") });
+    holder.add("socket", "unix-dgram-abstract", receiver, json!({ "socket": unread }));
+    holder.add("socket", "unix-dgram-abstract-sender", sender, json!({ "socket": sent }));
+    Ok(())
 }
 
 /// Two messages that keep their borders.
