@@ -6,6 +6,7 @@
 
 mod epoll;
 mod file;
+mod history;
 mod kind;
 mod pipe;
 mod process;
@@ -15,6 +16,9 @@ mod text;
 
 pub use epoll::{Epoll, Watch};
 pub use file::{AccessMode, Device, File, FileId, OpenFlags};
+pub use history::{
+    Changed, FilesTable, History, MARK_READINGS, Presence, Seen, TrackedFile, queued,
+};
 pub use kind::{Evidence, Kind};
 pub use pipe::Pipe;
 pub use process::{Process, ProcessState, ProcessTotals};
