@@ -8,3 +8,4 @@ pub mod kernel;
 pub mod model;
 pub mod procfs;
 pub mod source;
+pub mod tui;
