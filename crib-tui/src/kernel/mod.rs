@@ -2,10 +2,57 @@
 //!
 //! The only module that knows aya and the only one besides `crib-ebpf` with unsafe code.
 
-use crate::model::{FilesReading, ProcessesReading, ReadError};
+pub mod btf;
+pub mod kcmp;
+mod link;
+mod object;
+mod snapshot;
+pub mod support;
+mod symbols;
+
+use std::collections::HashMap;
+use std::io;
+use std::time::SystemTime;
+
+use aya::programs::ProgramFd;
+use crib_common::record::Request;
+
+use crate::decode::{DecodeError, Record, Records};
+use crate::model::assemble::{self, IdKey};
+use crate::model::{
+    FilesReading, Process, ProcessState, ProcessTotals, ProcessesReading, ReadError, Source,
+};
+use crate::procfs;
+use link::IterLink;
+use object::{LoadError, Object};
+use symbols::Symbols;
+
+/// What the programs iterate over.
+const TASK_FILE: &str = "task_file";
 
 /// A loaded BPF object, ready to read.
-pub struct Reader {}
+pub struct Reader {
+    object: Object,
+    files: ProgramFd,
+    /// Where the kernel picks out a process: in the link, or in the program.
+    filter: Filter,
+    symbols: Symbols,
+    key: IdKey,
+    /// The bytes of the last run, kept for their room.
+    records: Vec<u8>,
+    /// The link of the process that was read last.
+    link: Option<(u32, IterLink)>,
+    totals: Option<IterLink>,
+}
+
+/// Who leaves out the files of other processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Filter {
+    /// The link (Linux 6.1).
+    Link,
+    /// The program, which is shown every file there is.
+    Program,
+}
 
 impl Reader {
     /// Loads the BPF programs.
@@ -13,7 +60,19 @@ impl Reader {
     /// # Errors
     /// [`ReadError::Missing`] where privileges or kernel features are missing.
     pub fn open() -> Result<Self, ReadError> {
-        Err(ReadError::Missing { what: "not there yet".into(), remedy: "wait".into() })
+        let mut object = Object::open().map_err(missing)?;
+        let files = first_that_loads(&mut object, ["files", "files_plain"])?;
+        let filter = probe_filter(&files)?;
+        Ok(Self {
+            object,
+            files,
+            filter,
+            symbols: Symbols::default(),
+            key: IdKey::default(),
+            records: Vec::new(),
+            link: None,
+            totals: None,
+        })
     }
 
     /// See [`crate::source::Reader::files`].
@@ -21,7 +80,50 @@ impl Reader {
     /// # Errors
     /// See there.
     pub fn files(&mut self, pid: u32) -> Result<FilesReading, ReadError> {
-        Err(ReadError::NoProcess(pid))
+        let time = SystemTime::now();
+        let process = procfs::process(pid)?;
+        self.records.clear();
+        if process.state == ProcessState::Alive {
+            self.run_files(&process)?;
+        }
+        let files = self.assemble_files(&process)?;
+        still_there(&process)?;
+        Ok(FilesReading { source: Source::Bpf, time, process, files, complete: true })
+    }
+
+    fn run_files(&mut self, process: &Process) -> Result<(), ReadError> {
+        let pid = process.pid;
+        if self.link.as_ref().is_none_or(|&(linked, _)| linked != pid) {
+            let tgid = (self.filter == Filter::Link).then_some(pid);
+            let link =
+                IterLink::create(object::borrow(&self.files), tgid).map_err(|error| match error
+                    .raw_os_error()
+                {
+                    Some(libc::ESRCH | libc::ENOENT) => ended(process),
+                    _ => failed("cannot attach the BPF iterator", error),
+                })?;
+            self.link = Some((pid, link));
+        }
+        let tgid = if self.filter == Filter::Program { pid } else { 0 };
+        self.object.request(Request { tgid, reserved: 0 }).map_err(missing)?;
+        match &self.link {
+            Some((_, link)) => snapshot::run(link, &mut self.records)
+                .map_err(|error| failed("cannot read the process's files", error)),
+            None => Ok(()),
+        }
+    }
+
+    fn assemble_files(&mut self, process: &Process) -> Result<Vec<crate::model::File>, ReadError> {
+        for record in Records::new(&self.records) {
+            if let Record::Ops(record) = record.map_err(|error| garbled(process, error))? {
+                self.symbols.learn(record);
+            }
+        }
+        // Without names the files are shown all the same.
+        let _ = self.symbols.resolve();
+        let records = Records::new(&self.records);
+        assemble::files(records, |ops| self.symbols.name(ops), &self.key)
+            .map_err(|error| garbled(process, error))
     }
 
     /// See [`crate::source::Reader::processes`].
@@ -29,6 +131,105 @@ impl Reader {
     /// # Errors
     /// See there.
     pub fn processes(&mut self) -> Result<ProcessesReading, ReadError> {
-        Err(ReadError::NoProcess(0))
+        let time = SystemTime::now();
+        let totals = self.sweep()?;
+        let processes = procfs::process_list()?
+            .into_iter()
+            .map(|process| {
+                let totals = totals.get(&process.pid).copied().or_else(|| no_files(&process));
+                (process, totals)
+            })
+            .collect();
+        Ok(ProcessesReading { source: Source::Bpf, time, processes })
     }
+
+    /// One iteration over all files of all processes.
+    fn sweep(&mut self) -> Result<HashMap<u32, ProcessTotals>, ReadError> {
+        let link = match self.totals.take() {
+            Some(link) => link,
+            None => {
+                let program = first_that_loads(&mut self.object, ["totals", "totals_plain"])?;
+                IterLink::create(object::borrow(&program), None)
+                    .map_err(|error| failed("cannot attach the BPF iterator", error))?
+            }
+        };
+        self.object.request(Request::default()).map_err(missing)?;
+        self.records.clear();
+        let run = snapshot::run(&link, &mut self.records);
+        self.totals = Some(link);
+        run.map_err(|error| failed("cannot read the processes' files", error))?;
+        assemble::totals(Records::new(&self.records)).map_err(|error| {
+            failed("the BPF programs' records make no sense", io::Error::other(error))
+        })
+    }
+}
+
+/// A process that the sweep has not met has no open files.
+fn no_files(_: &Process) -> Option<ProcessTotals> {
+    Some(ProcessTotals {
+        fd_count: 0,
+        sockets: Some(0),
+        recv_payload: Some(0),
+        send_payload: Some(0),
+    })
+}
+
+/// The first program of several that this kernel takes: later ones do with less.
+///
+/// Only what the verifier refuses leads to the next one; a missing privilege does not.
+fn first_that_loads(object: &mut Object, names: [&'static str; 2]) -> Result<ProgramFd, ReadError> {
+    let [full, plain] = names;
+    object.iterator(full, TASK_FILE).or_else(|error| {
+        let refused = |error: &LoadError| {
+            error.io_error().and_then(io::Error::raw_os_error) != Some(libc::EPERM)
+        };
+        if !refused(&error) {
+            return Err(missing(error));
+        }
+        // The first error says more than the second.
+        object.iterator(plain, TASK_FILE).map_err(|_| missing(error))
+    })
+}
+
+/// Tries a link that is filtered by our own pid.
+fn probe_filter(program: &ProgramFd) -> Result<Filter, ReadError> {
+    match IterLink::create(object::borrow(program), Some(std::process::id())) {
+        Ok(_) => Ok(Filter::Link),
+        Err(error) => match error.raw_os_error() {
+            Some(libc::E2BIG | libc::EINVAL) => Ok(Filter::Program),
+            _ => Err(failed("cannot attach the BPF iterator", error)),
+        },
+    }
+}
+
+/// The process must be the one that it was before the reading.
+fn still_there(process: &Process) -> Result<(), ReadError> {
+    match procfs::process(process.pid) {
+        Ok(now) if now.start_ticks == process.start_ticks && now.state == process.state => Ok(()),
+        Ok(_) | Err(ReadError::NoProcess(_)) => Err(ended(process)),
+        Err(error) => Err(error),
+    }
+}
+
+fn ended(process: &Process) -> ReadError {
+    ReadError::Ended { pid: process.pid, comm: process.comm.clone() }
+}
+
+fn failed(what: &str, source: io::Error) -> ReadError {
+    ReadError::Io { what: what.to_owned(), source }
+}
+
+fn garbled(process: &Process, error: DecodeError) -> ReadError {
+    let what = format!("the records of process {} make no sense", process.pid);
+    failed(&what, io::Error::other(error))
+}
+
+/// What to tell a user whose kernel or privileges don't allow it.
+fn missing(error: LoadError) -> ReadError {
+    let remedy = match error.io_error().and_then(io::Error::raw_os_error) {
+        // EACCES is what the verifier says of a program that it refuses.
+        Some(libc::EPERM) => "run it as root: sudo crib-top",
+        _ => "`crib-top doctor` says what this kernel allows",
+    };
+    ReadError::Missing { what: error.to_string(), remedy: remedy.to_owned() }
 }

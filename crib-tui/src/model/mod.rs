@@ -4,6 +4,7 @@
 //! default stands in for an unknown. The types serialise to the documents described in the
 //! manual page; field names are part of that interface.
 
+pub mod assemble;
 pub mod column;
 mod epoll;
 mod file;

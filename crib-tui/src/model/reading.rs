@@ -58,6 +58,14 @@ pub enum ReadError {
     /// The target is not there.
     #[error("no process with pid {0}")]
     NoProcess(u32),
+    /// What was named is a thread of a process, not a process.
+    #[error("{tid} is a thread of process {pid}; name the process: -p {pid}")]
+    Thread {
+        /// The thread's id.
+        tid: u32,
+        /// The process's.
+        pid: u32,
+    },
     /// The target ended while it was looked at.
     #[error("process {pid} ({comm}) ended while its files were read")]
     Ended {

@@ -1,13 +1,58 @@
 //! The second source: the same model from /proc, for those who may not load BPF programs.
+//!
+//! It costs a handful of calls a descriptor and knows less: queues only as far as the tables of
+//! /proc/PID/net tell them, nothing of pipes. What it does not know stays `None`.
 
-use crate::model::{FilesReading, Process, ProcessesReading, ReadError};
+mod dir;
+mod fd;
+mod fdinfo;
+mod link;
+mod list;
+mod net;
+mod parse;
+mod process;
+mod tables;
+
+use std::io;
+use std::time::SystemTime;
+
+use rustix::process::{Pid, geteuid, test_kill_process};
+
+use crate::model::{
+    File, FilesReading, Process, ProcessState, ProcessesReading, ReadError, Socket, Source,
+};
+use dir::ProcDir;
+use fd::Outcome;
+use net::Sockets;
+use process::{Stat, Status};
+use tables::Tables;
 
 /// Reads the open files of one process.
 ///
 /// # Errors
 /// As [`crate::source::Reader::files`].
 pub fn files(pid: u32) -> Result<FilesReading, ReadError> {
-    Err(ReadError::NoProcess(pid))
+    let time = SystemTime::now();
+    let (dir, process) = open(pid)?;
+    let reading = |files, complete, process| FilesReading {
+        source: Source::Procfs,
+        time,
+        process,
+        files,
+        complete,
+    };
+    if process.state != ProcessState::Alive {
+        return Ok(reading(Vec::new(), true, process));
+    }
+    let target = Target { dir: &dir, process: &process };
+    let (mut files, complete) = target.files()?;
+    add_sockets(&dir, &mut files);
+    // The directory is bound to the process: a pid that was given away can't deceive here.
+    match Stat::read(&dir) {
+        Ok(stat) if stat.state == ProcessState::Alive => Ok(reading(files, complete, process)),
+        Ok(_) => Err(target.ended()),
+        Err(error) => Err(target.error("its state", error)),
+    }
 }
 
 /// Reads the list of all processes.
@@ -15,7 +60,16 @@ pub fn files(pid: u32) -> Result<FilesReading, ReadError> {
 /// # Errors
 /// As [`crate::source::Reader::processes`].
 pub fn processes() -> Result<ProcessesReading, ReadError> {
-    Err(ReadError::NoProcess(0))
+    let time = SystemTime::now();
+    let mut totals = list::Totals::default();
+    let processes = list::entries()
+        .map_err(no_list)?
+        .map(|entry| {
+            let totals = totals.of(&entry);
+            (entry.process, totals)
+        })
+        .collect();
+    Ok(ProcessesReading { source: Source::Procfs, time, processes })
 }
 
 /// Reads one process's header: what both sources show above the table.
@@ -23,7 +77,7 @@ pub fn processes() -> Result<ProcessesReading, ReadError> {
 /// # Errors
 /// [`ReadError::NoProcess`] when it is not there.
 pub fn process(pid: u32) -> Result<Process, ReadError> {
-    Err(ReadError::NoProcess(pid))
+    open(pid).map(|(_, process)| process)
 }
 
 /// The headers of all processes, by pid: what the picker and `ps` join the totals to.
@@ -31,5 +85,137 @@ pub fn process(pid: u32) -> Result<Process, ReadError> {
 /// # Errors
 /// [`ReadError::Io`] when /proc can't be listed.
 pub fn process_list() -> Result<Vec<Process>, ReadError> {
-    Err(ReadError::NoProcess(0))
+    Ok(list::entries().map_err(no_list)?.map(|entry| entry.process).collect())
+}
+
+fn no_list(source: io::Error) -> ReadError {
+    ReadError::Io { what: "cannot list the processes in /proc".into(), source }
+}
+
+/// Opens a process's directory and reads its header.
+fn open(pid: u32) -> Result<(ProcDir, Process), ReadError> {
+    let missing = |error: io::Error| match error.raw_os_error() {
+        Some(libc::ENOENT | libc::ESRCH) => absent(pid),
+        _ => ReadError::Io { what: format!("cannot read /proc/{pid}"), source: error },
+    };
+    let dir = ProcDir::open(pid).map_err(missing)?;
+    let process = process::read(&dir, pid).map_err(missing)?;
+    // /proc answers to the ids of threads too, and does not list them.
+    let tgid = dir.read("status").ok().and_then(|text| Status::parse(&text).tgid);
+    match tgid {
+        Some(tgid) if tgid != pid => Err(ReadError::Thread { tid: pid, pid: tgid }),
+        _ => Ok((dir, process)),
+    }
+}
+
+/// Says why /proc has no such process: there is none, or it is hidden.
+fn absent(pid: u32) -> ReadError {
+    let id = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    match id.map(test_kill_process) {
+        Some(Ok(()) | Err(rustix::io::Errno::PERM)) => ReadError::Missing {
+            what: format!("/proc hides process {pid} from uid {}", geteuid().as_raw()),
+            remedy: "run as root: sudo crib-top ... (see hidepid in proc(5))".into(),
+        },
+        _ => ReadError::NoProcess(pid),
+    }
+}
+
+/// The process whose files are read.
+struct Target<'a> {
+    dir: &'a ProcDir,
+    process: &'a Process,
+}
+
+impl Target<'_> {
+    /// The files of all of its tables, and whether these are all.
+    fn files(&self) -> Result<(Vec<File>, bool), ReadError> {
+        let error = |error| self.error("its descriptors", error);
+        let threads = Stat::read(self.dir).map_err(error)?.threads;
+        let tables = Tables::find(self.dir, self.process.pid, threads).map_err(error)?;
+        let mut files = Vec::new();
+        for table in tables.of(self.dir) {
+            let descriptors = match table.descriptors() {
+                Ok(descriptors) => descriptors,
+                // A thread that has ended took its table with it.
+                Err(error) if table.tid.is_some() && is_gone(&error) => continue,
+                Err(error) => return Err(self.error("its descriptors", error)),
+            };
+            let mut refused = 0;
+            let before = files.len();
+            for fd in descriptors {
+                match table.read(fd) {
+                    Outcome::Read(file) => files.push(*file),
+                    Outcome::Closed => {}
+                    Outcome::Refused => {
+                        refused += 1;
+                        files.push(File { tid: table.tid, ..File::unknown(Some(fd)) });
+                    }
+                }
+            }
+            // A list of numbers alone is no answer.
+            if refused > 0 && refused == files.len() - before {
+                return Err(self.refused());
+            }
+        }
+        Ok((files, tables.complete))
+    }
+
+    /// What an error in reading its directory means.
+    fn error(&self, what: &str, error: io::Error) -> ReadError {
+        if is_gone(&error) {
+            return self.ended();
+        }
+        if error.kind() == io::ErrorKind::PermissionDenied {
+            return self.refused();
+        }
+        let Process { pid, comm, .. } = self.process;
+        ReadError::Io {
+            what: format!("cannot read {what} of process {pid} ({comm})"),
+            source: error,
+        }
+    }
+
+    fn ended(&self) -> ReadError {
+        ReadError::Ended { pid: self.process.pid, comm: self.process.comm.clone() }
+    }
+
+    fn refused(&self) -> ReadError {
+        let Process { pid, comm, .. } = self.process;
+        let uid = geteuid();
+        ReadError::Missing {
+            what: format!(
+                "the files of process {pid} ({comm}) may not be read by uid {}",
+                uid.as_raw()
+            ),
+            remedy: if uid.is_root() {
+                "root lacks CAP_SYS_PTRACE here: run outside the container, or grant it that \
+                 capability"
+                    .into()
+            } else {
+                format!(
+                    "run as root: sudo crib-top -p {pid}, or give the binary its capabilities: \
+                     sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace=ep \"$(command -v crib-top)\""
+                )
+            },
+        }
+    }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH))
+}
+
+/// Fills in what the tables of the process's network namespace say of its sockets.
+fn add_sockets(dir: &ProcDir, files: &mut [File]) {
+    let is_socket = |file: &&mut File| file.socket.is_some();
+    if !files.iter().any(|file| file.socket.is_some()) {
+        return;
+    }
+    let sockets = Sockets::read(dir);
+    for file in files.iter_mut().filter(is_socket) {
+        let found = file.ino.and_then(|ino| sockets.get(ino));
+        if let (Some(found), Some(socket)) = (found, &mut file.socket) {
+            **socket = Socket { inflight_files: socket.inflight_files, ..found.clone() };
+        }
+    }
 }

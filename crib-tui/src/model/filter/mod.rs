@@ -27,6 +27,12 @@ pub struct Filter<T: Table = Files> {
     expr: Expr<T>,
 }
 
+/// The value of a number as filters write it: `12`, `-1`, `4K`, `4KiB` (of 1024 bytes); none
+/// for what isn't one, or is too large.
+pub fn parse_number(text: &str) -> Option<i128> {
+    lexer::number(text).and_then(Result::ok)
+}
+
 /// Why an expression is not a filter: one line, which names the place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("at column {column}: {message}")]

@@ -284,7 +284,7 @@ impl<'a, T: Table> Side<'a, T> {
             .map(Value::Bool),
             ColumnKind::Number | ColumnKind::Bytes | ColumnKind::Seconds => match self {
                 Self::Number(value, _) => Some(*value),
-                Self::Text(text) => lexer::number(text).and_then(Result::ok),
+                Self::Text(text) => super::parse_number(text),
                 _ => None,
             }
             .map(Value::Int),

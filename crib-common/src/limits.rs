@@ -1,0 +1,24 @@
+//! Every cap on what a BPF program reads or loops over, in one place.
+//!
+//! A cap that is hit is never silent: the record that was cut says so.
+
+/// Bytes of a path that `bpf_d_path` may fill in, a power of two: four times what readlink(2)
+/// of /proc/PID/fd/N can give (PATH_MAX).
+pub const PATH_BYTES: usize = 16 * 1024;
+
+/// Bytes kept of a unix socket's name, a power of two over the 108 of `sockaddr_un.sun_path`.
+pub const UNIX_NAME_BYTES: usize = 128;
+
+/// Functions of a `struct file_operations` that are looked at for a name.
+pub const OPS_FUNCTIONS: usize = 12;
+
+/// Distinct `struct file_operations` that are remembered as already sent to user space.
+pub const OPS_KNOWN: u32 = 1024;
+
+/// Packets of one queue that the table of files sums up; a longer queue's payload is unknown
+/// there (its messages and memory are not).
+pub const QUEUE_SUM_PACKETS: u32 = 4096;
+
+/// Buffers of one pipe that are summed up: F_SETPIPE_SZ allows 1 MiB, 256 pages, to everyone
+/// and more to root (pipe(7)).
+pub const PIPE_BUFFERS: u32 = 4096;

@@ -1,0 +1,195 @@
+//! Where members stand in the running kernel's structures.
+//!
+//! rustc writes no CO-RE relocations, so user space resolves each member by name in the
+//! kernel's BTF and hands the numbers to the programs as a constant. A member that a kernel
+//! lacks is [`ABSENT`]: the verifier then removes what would have read it, and the field is
+//! reported as unknown.
+
+/// The offset of a member that this kernel does not have.
+///
+/// Small enough to be added to any pointer without making the verifier refuse the sum, larger
+/// than any structure that is read.
+pub const ABSENT: u16 = u16::MAX;
+
+/// One thing to resolve in BTF.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// The offset of a member, found under the first of these names that exists, each
+    /// `struct.member.member`; anonymous structures and unions are looked through.
+    Member(&'static [&'static str]),
+    /// The size of a structure.
+    Size(&'static str),
+}
+
+macro_rules! kernel_offsets {
+    (@wanted member $($name:literal)+) => { Wanted::Member(&[$($name),+]) };
+    (@wanted size $name:literal) => { Wanted::Size($name) };
+    ($($(#[$meta:meta])* $field:ident: $what:ident $($name:literal)+;)+) => {
+        /// Offsets of members and sizes of structures in bytes, [`ABSENT`] where a kernel has none.
+        #[repr(C)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct KernelOffsets {
+            $($(#[$meta])* #[doc = concat!($("`", $name, "` "),+)] pub $field: u16,)+
+        }
+
+        impl KernelOffsets {
+            /// No member known.
+            pub const NONE: Self = Self { $($field: ABSENT),+ };
+
+            /// What to look up, with the name of the field it goes to.
+            pub const WANTED: &'static [(&'static str, Wanted)] = &[
+                $((stringify!($field), kernel_offsets!(@wanted $what $($name)+))),+
+            ];
+
+            /// Fills in every field with what `resolve` finds, [`ABSENT`] where it finds nothing
+            /// or something that does not fit.
+            pub fn resolve(mut resolve: impl FnMut(&Wanted) -> Option<u32>) -> Self {
+                let mut find = |wanted: Wanted| {
+                    resolve(&wanted)
+                        .and_then(|offset| u16::try_from(offset).ok())
+                        .unwrap_or(ABSENT)
+                };
+                Self { $($field: find(kernel_offsets!(@wanted $what $($name)+))),+ }
+            }
+        }
+    };
+}
+
+kernel_offsets! {
+    task_pid: member "task_struct.pid";
+    task_tgid: member "task_struct.tgid";
+    task_files: member "task_struct.files";
+
+    files_fdt: member "files_struct.fdt";
+    fdtable_max_fds: member "fdtable.max_fds";
+    fdtable_close_on_exec: member "fdtable.close_on_exec";
+
+    file_mode: member "file.f_mode";
+    file_flags: member "file.f_flags";
+    file_op: member "file.f_op";
+    file_inode: member "file.f_inode";
+    file_pos: member "file.f_pos";
+    file_path: member "file.f_path" "file.__f_path";
+    file_path_dentry: member "file.f_path.dentry" "file.__f_path.dentry";
+    /// Until Linux 6.12 the count itself.
+    file_count: member "file.f_count.counter";
+    /// Since Linux 6.13 the count less one (include/linux/file_ref.h).
+    file_ref: member "file.f_ref.refcnt.counter";
+
+    inode_mode: member "inode.i_mode";
+    inode_ino: member "inode.i_ino";
+    inode_size: member "inode.i_size";
+    inode_nlink: member "inode.i_nlink" "inode.__i_nlink";
+    inode_rdev: member "inode.i_rdev";
+    inode_sb: member "inode.i_sb";
+    inode_pipe: member "inode.i_pipe";
+
+    super_dev: member "super_block.s_dev";
+    super_magic: member "super_block.s_magic";
+    super_flags: member "super_block.s_flags";
+
+    dentry_hash_pprev: member "dentry.d_hash.pprev";
+    dentry_parent: member "dentry.d_parent";
+
+    fops_release: member "file_operations.release";
+    fops_open: member "file_operations.open";
+    fops_read_iter: member "file_operations.read_iter";
+    fops_write_iter: member "file_operations.write_iter";
+    fops_read: member "file_operations.read";
+    fops_write: member "file_operations.write";
+    fops_poll: member "file_operations.poll";
+    fops_ioctl: member "file_operations.unlocked_ioctl";
+    fops_mmap: member "file_operations.mmap" "file_operations.mmap_prepare";
+    fops_iterate: member "file_operations.iterate_shared" "file_operations.iterate";
+    fops_fdinfo: member "file_operations.show_fdinfo";
+    fops_llseek: member "file_operations.llseek";
+
+    pipe_head: member "pipe_inode_info.head";
+    pipe_tail: member "pipe_inode_info.tail";
+    pipe_ring_size: member "pipe_inode_info.ring_size";
+    pipe_max_usage: member "pipe_inode_info.max_usage";
+    pipe_readers: member "pipe_inode_info.readers";
+    pipe_writers: member "pipe_inode_info.writers";
+    pipe_bufs: member "pipe_inode_info.bufs";
+    pipe_buffer_len: member "pipe_buffer.len";
+    pipe_buffer_size: size "pipe_buffer";
+
+    socket_sk: member "socket.sk";
+    socket_alloc_ino: member "socket_alloc.vfs_inode.i_ino";
+
+    sock_family: member "sock.__sk_common.skc_family";
+    sock_state: member "sock.__sk_common.skc_state";
+    sock_daddr: member "sock.__sk_common.skc_daddr";
+    sock_rcv_saddr: member "sock.__sk_common.skc_rcv_saddr";
+    sock_dport: member "sock.__sk_common.skc_dport";
+    sock_v6_daddr: member "sock.__sk_common.skc_v6_daddr";
+    sock_v6_rcv_saddr: member "sock.__sk_common.skc_v6_rcv_saddr";
+    sock_net: member "sock.__sk_common.skc_net.net";
+    sock_common_flags: member "sock.__sk_common.skc_flags";
+    sock_type: member "sock.sk_type";
+    sock_protocol: member "sock.sk_protocol";
+    sock_shutdown: member "sock.sk_shutdown";
+    sock_err: member "sock.sk_err";
+    sock_rcvbuf: member "sock.sk_rcvbuf";
+    sock_sndbuf: member "sock.sk_sndbuf";
+    sock_drops: member "sock.sk_drops.counter";
+    /// Since Linux 6.18 the counters of UDP sockets stand elsewhere.
+    sock_drop_counters: member "sock.sk_drop_counters";
+    sock_receive_queue: member "sock.sk_receive_queue";
+    sock_write_queue: member "sock.sk_write_queue";
+    sock_rtx_queue: member "sock.tcp_rtx_queue.rb_node";
+    sock_rmem_alloc: member "sock.sk_backlog.rmem_alloc.counter";
+    sock_wmem_alloc: member "sock.sk_wmem_alloc.refs.counter" "sock.sk_wmem_alloc.counter";
+    sock_wmem_queued: member "sock.sk_wmem_queued";
+    sock_ack_backlog: member "sock.sk_ack_backlog";
+    sock_max_ack_backlog: member "sock.sk_max_ack_backlog";
+    sock_socket: member "sock.sk_socket";
+    net_inum: member "net.ns.inum";
+    drops_0: member "numa_drop_counters.drops0.counter";
+    drops_1: member "numa_drop_counters.drops1.counter";
+
+    queue_next: member "sk_buff_head.next";
+    queue_qlen: member "sk_buff_head.qlen";
+    skb_next: member "sk_buff.next";
+    skb_prev: member "sk_buff.prev";
+    skb_len: member "sk_buff.len";
+    skb_truesize: member "sk_buff.truesize";
+    skb_sk: member "sk_buff.sk";
+    skb_cb: member "sk_buff.cb";
+    unix_cb_consumed: member "unix_skb_parms.consumed";
+
+    inet_saddr: member "inet_sock.inet_saddr";
+    inet_sport: member "inet_sock.inet_sport";
+    tcp_rcv_nxt: member "tcp_sock.rcv_nxt";
+    tcp_copied_seq: member "tcp_sock.copied_seq";
+    tcp_write_seq: member "tcp_sock.write_seq";
+    tcp_snd_una: member "tcp_sock.snd_una";
+    udp_reader_queue: member "udp_sock.reader_queue";
+    udp_forward_deficit: member "udp_sock.forward_deficit";
+    unix_addr: member "unix_sock.addr";
+    unix_peer: member "unix_sock.peer";
+    unix_scm_files: member "unix_sock.scm_stat.nr_fds.counter";
+    unix_address_len: member "unix_address.len";
+    unix_address_path: member "unix_address.name";
+    netlink_portid: member "netlink_sock.portid";
+    netlink_dst_portid: member "netlink_sock.dst_portid";
+    netlink_dst_group: member "netlink_sock.dst_group";
+    packet_ifindex: member "packet_sock.ifindex";
+    packet_num: member "packet_sock.num";
+    vsock_local_cid: member "vsock_sock.local_addr.svm_cid";
+    vsock_local_port: member "vsock_sock.local_addr.svm_port";
+    vsock_remote_cid: member "vsock_sock.remote_addr.svm_cid";
+    vsock_remote_port: member "vsock_sock.remote_addr.svm_port";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_found_or_too_large_is_absent() {
+        assert_eq!(KernelOffsets::resolve(|_| None), KernelOffsets::NONE);
+        assert_eq!(KernelOffsets::resolve(|_| Some(70_000)), KernelOffsets::NONE);
+        assert_eq!(KernelOffsets::resolve(|_| Some(8)).file_op, 8);
+    }
+}

@@ -1,0 +1,73 @@
+//! What the kernel hands to an iterator's program.
+
+use aya_ebpf::bindings::seq_file;
+use crib_common::record::Request;
+
+use crate::emit::{self, Seq};
+use crate::read::{Kptr, Typed, offset};
+
+/// `struct bpf_iter_meta`.
+#[repr(C)]
+pub struct Meta {
+    seq: *mut seq_file,
+}
+
+/// `struct bpf_iter__task_file`.
+#[repr(C)]
+pub struct TaskFileContext {
+    meta: *const Meta,
+    task: *const u8,
+    fd: u32,
+    file: *const u8,
+}
+
+/// One step of an iteration over tasks and their files.
+pub struct TaskFile {
+    /// Where output goes.
+    pub seq: Seq,
+    /// The task and its file; none in the last step, after all files.
+    pub item: Option<Item>,
+}
+
+/// A file of a task.
+#[derive(Clone, Copy)]
+pub struct Item {
+    /// The task.
+    pub task: Kptr<Typed>,
+    /// The descriptor.
+    pub fd: u32,
+    /// The file, on which the iterator holds a reference.
+    pub file: Kptr<Typed>,
+}
+
+impl TaskFile {
+    /// Reads the context.
+    #[inline(always)]
+    pub fn of(context: *const TaskFileContext) -> Self {
+        // SAFETY: the kernel passes a context of this layout (the verifier checks each access
+        // against it), and typed pointers in it, the last two of which may be null.
+        unsafe {
+            let meta = (&raw const (*context).meta).read_volatile();
+            let seq = Seq((&raw const (*meta).seq).read_volatile());
+            let task = Kptr::typed((&raw const (*context).task).read_volatile());
+            let file = Kptr::typed((&raw const (*context).file).read_volatile());
+            let fd = (&raw const (*context).fd).read_volatile();
+            let item = match (task, file) {
+                (Some(task), Some(file)) => Some(Item { task, fd, file }),
+                _ => None,
+            };
+            Self { seq, item }
+        }
+    }
+}
+
+impl Item {
+    /// Whether user space asked for this task's files.
+    #[inline(always)]
+    pub fn wanted(&self) -> bool {
+        match emit::request() {
+            Some(Request { tgid: 0, .. }) | None => true,
+            Some(request) => self.task.get(offset!(task_tgid)).is(request.tgid),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Records out of the program: the scratch buffer they are put together in, and seq_file.
+
+use aya_ebpf::helpers::generated::bpf_seq_write;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, HashMap};
+use crib_common::limits::{OPS_KNOWN, PATH_BYTES};
+use crib_common::record::{
+    ALIGN, FileRecord, PipeRecord, Request, SocketRecord, TotalsRecord, UnixRecord,
+};
+use zerocopy::IntoBytes;
+
+/// Room for the records of one file.
+///
+/// One and not one a CPU: a loaded object is used by one reader at a time, and an iterator's
+/// program does not run on two CPUs at once.
+#[repr(C)]
+pub struct Frame {
+    /// The file.
+    pub file: FileRecord,
+    /// The path's bytes, which follow the file's record, with room to round up.
+    pub path: [u8; PATH_BYTES + ALIGN],
+    /// What it is if it is a socket.
+    pub socket: SocketRecord,
+    /// The names of a unix socket, which follow the socket's record.
+    pub unix: UnixRecord,
+    /// What it is if it is a pipe.
+    pub pipe: PipeRecord,
+}
+
+/// State that lasts from one step of an iterator to the next.
+#[repr(C)]
+pub struct State {
+    /// The file operations that were sent last: most files have those of their neighbour.
+    pub last_ops: u64,
+    /// The sums over the table that the sweep is in.
+    pub totals: TotalsRecord,
+}
+
+#[map]
+static FRAME: Array<Frame> = Array::with_max_entries(1, 0);
+
+#[map]
+static STATE: Array<State> = Array::with_max_entries(1, 0);
+
+#[map]
+static REQUEST: Array<Request> = Array::with_max_entries(1, 0);
+
+#[map]
+static OPS_SEEN: HashMap<u64, u8> = HashMap::with_max_entries(OPS_KNOWN, 0);
+
+/// The buffer; always there, but the verifier wants to see the question asked.
+#[inline(always)]
+pub fn frame() -> Option<&'static mut Frame> {
+    // SAFETY: the map's one value is zeroed memory of this size, and each program asks for it
+    // once, so that there is one reference.
+    FRAME.get_ptr_mut(0).map(|frame| unsafe { &mut *frame })
+}
+
+/// The state of this run.
+#[inline(always)]
+pub fn state() -> Option<&'static mut State> {
+    // SAFETY: as for `frame`.
+    STATE.get_ptr_mut(0).map(|state| unsafe { &mut *state })
+}
+
+/// What user space asked for.
+#[inline(always)]
+pub fn request() -> Option<&'static Request> {
+    REQUEST.get(0)
+}
+
+/// Where an iterator's output goes: `struct seq_file`.
+#[derive(Clone, Copy)]
+pub struct Seq(pub *mut aya_ebpf::bindings::seq_file);
+
+impl Seq {
+    /// Writes `len` bytes at `data`. False when the buffer is full: the kernel then takes back
+    /// all that this step wrote and shows the same object again in the next read(2)
+    /// (`bpf_seq_read`), so that nothing is lost.
+    ///
+    /// # Safety
+    /// `len` bytes must be readable at `data`, as far as the verifier can see.
+    #[inline(always)]
+    pub unsafe fn write(self, data: *const u8, len: u32) -> bool {
+        // SAFETY: the caller's.
+        unsafe { bpf_seq_write(self.0, data.cast_mut().cast(), len) == 0 }
+    }
+
+    /// Writes one record.
+    #[inline(always)]
+    pub fn write_record<T: IntoBytes>(self, record: &T) -> bool {
+        // SAFETY: a reference is readable; records have no padding.
+        unsafe { self.write((&raw const *record).cast(), size_of::<T>() as u32) }
+    }
+}
+
+/// Whether these file operations were already sent.
+#[inline(always)]
+pub fn ops_known(state: &mut State, ops: u64) -> bool {
+    if state.last_ops == ops {
+        return true;
+    }
+    // SAFETY: the value is a byte; nobody deletes entries.
+    let known = unsafe { OPS_SEEN.get(ops) }.is_some();
+    if known {
+        state.last_ops = ops;
+    }
+    known
+}
+
+/// Remembers that these file operations were sent. When there is no more room they will just
+/// be sent again.
+#[inline(always)]
+pub fn remember_ops(ops: u64) {
+    let _ = OPS_SEEN.insert(ops, 1, 0);
+}

@@ -1,0 +1,91 @@
+//! The table of files: what `iter/task_file` shows of each.
+
+use crib_common::limits::PATH_BYTES;
+use crib_common::record::{ALIGN, FileRecord, UnixRecord};
+
+use crate::context::{Item, TaskFile, TaskFileContext};
+use crate::emit::{self, Frame, Seq, State};
+use crate::file::{self, Part};
+use crate::read::{Kptr, Raw, below, offset};
+use crate::socket::AF_UNIX;
+use crate::{pipe, socket};
+
+/// Writes the records of one file. Returns 0, as an iterator's program does to go on; a full
+/// buffer is something the kernel notices by itself.
+#[inline(always)]
+pub fn step<const LOOPS: bool, const PATHS: bool>(context: *const TaskFileContext) -> i32 {
+    let step = TaskFile::of(context);
+    if let Some(item) = step.item
+        && item.wanted()
+        && let Some(frame) = emit::frame()
+        && let Some(state) = emit::state()
+    {
+        write_file::<LOOPS, PATHS>(step.seq, item, frame, state);
+    }
+    0
+}
+
+/// Stops at the first record that does not fit: the kernel shows the file again.
+#[inline(always)]
+fn write_file<const LOOPS: bool, const PATHS: bool>(
+    seq: Seq,
+    item: Item,
+    frame: &mut Frame,
+    state: &mut State,
+) {
+    file::fill(&mut frame.file, item.task, item.fd, item.file);
+    let mut path_bytes = 0;
+    if PATHS && file::has_path(&frame.file) {
+        let len = file::path(item.file, frame.path.as_mut_ptr());
+        frame.file.path_len = len;
+        if len > 0 {
+            path_bytes = below::<{ PATH_BYTES as u32 }>(len as u32);
+            frame.file.header.len += path_bytes;
+        }
+    }
+    let padded = path_bytes + (ALIGN as u32 - 1) & !(ALIGN as u32 - 1);
+    // SAFETY: the path follows the file's record in the frame, with room for the padding.
+    if !unsafe { seq.write((&raw const *frame).cast(), size_of::<FileRecord>() as u32 + padded) } {
+        return;
+    }
+    let written = match file::part(&frame.file) {
+        Part::Socket => write_socket::<LOOPS>(seq, item, frame),
+        Part::Pipe => write_pipe::<LOOPS>(seq, item, frame),
+        Part::Nothing => true,
+    };
+    let ops = frame.file.ops;
+    if written && !emit::ops_known(state, ops) && seq.write_record(&file::operations(ops)) {
+        emit::remember_ops(ops);
+    }
+}
+
+#[inline(always)]
+fn write_socket<const LOOPS: bool>(seq: Seq, item: Item, frame: &mut Frame) -> bool {
+    let Some(sk) = socket::of_file(item.file) else { return true };
+    socket::fill::<_, LOOPS>(&mut frame.socket, sk);
+    if !seq.write_record(&frame.socket) {
+        return false;
+    }
+    if frame.socket.family == AF_UNIX {
+        socket::fill_unix(&mut frame.unix, sk.raw());
+        let unix: &UnixRecord = &frame.unix;
+        if (unix.local_len | unix.remote_len) != 0 {
+            return seq.write_record(unix);
+        }
+    }
+    true
+}
+
+#[inline(always)]
+fn write_pipe<const LOOPS: bool>(seq: Seq, item: Item, frame: &mut Frame) -> bool {
+    // A FIFO that was opened with O_PATH only has no pipe.
+    let Some(pipe) = item
+        .file
+        .follow(offset!(file_inode))
+        .and_then(|inode| Kptr::<Raw>::to(inode.get(offset!(inode_pipe)).or_zero()))
+    else {
+        return true;
+    };
+    pipe::fill::<_, LOOPS>(&mut frame.pipe, pipe);
+    seq.write_record(&frame.pipe)
+}

@@ -1,0 +1,117 @@
+//! Wire records out of bytes: pure, and never panics, whatever the bytes are.
+
+use crib_common::record::{
+    ALIGN, FileRecord, OpsRecord, PipeRecord, RecordHeader, SocketRecord, TotalsRecord, UnixRecord,
+    VERSION, kind,
+};
+use zerocopy::FromBytes;
+
+/// One decoded record.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "one at a time, on the stack")]
+pub enum Record<'a> {
+    /// An open file and the bytes of its path.
+    File(FileRecord, &'a [u8]),
+    /// The socket behind the file before.
+    Socket(SocketRecord),
+    /// The names of the unix socket before.
+    Unix(UnixRecord),
+    /// The pipe behind the file before.
+    Pipe(PipeRecord),
+    /// File operations that were met for the first time.
+    Ops(OpsRecord),
+    /// The sums over a descriptor table.
+    Totals(TotalsRecord),
+}
+
+/// Why bytes could not be decoded further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The bytes end within a record.
+    #[error("a record is cut after {0} bytes")]
+    Cut(usize),
+    /// A record claims a length that its kind can't have.
+    #[error("a record of kind {kind} claims {len} bytes")]
+    Length {
+        /// Its kind.
+        kind: u16,
+        /// The length it claims.
+        len: u32,
+    },
+    /// The record is not of a layout that this build knows.
+    #[error("a record has kind {kind} and version {version}, which this build does not know")]
+    Unknown {
+        /// Its kind.
+        kind: u16,
+        /// Its version.
+        version: u16,
+    },
+}
+
+/// The records in a run of bytes, in order; ends after the first error.
+#[derive(Clone, Debug)]
+pub struct Records<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Records<'a> {
+    /// The records in `bytes`.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    fn decode(&mut self) -> Result<Record<'a>, DecodeError> {
+        let cut = DecodeError::Cut(self.rest.len());
+        let (header, _) = RecordHeader::read_from_prefix(self.rest).map_err(|_| cut)?;
+        let len = usize::try_from(header.len).map_err(|_| cut)?;
+        if header.version != VERSION {
+            return Err(DecodeError::Unknown { kind: header.kind, version: header.version });
+        }
+        if len < size_of::<RecordHeader>() {
+            return Err(DecodeError::Length { kind: header.kind, len: header.len });
+        }
+        let bytes = self.rest.get(..len).ok_or(cut)?;
+        let record = body(header, bytes)?;
+        // The padding behind the last record may be missing.
+        let next = len.next_multiple_of(ALIGN).min(self.rest.len());
+        self.rest = &self.rest[next..];
+        Ok(record)
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<Record<'a>, DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let record = self.decode();
+        if record.is_err() {
+            self.rest = &[];
+        }
+        Some(record)
+    }
+}
+
+fn body(header: RecordHeader, bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
+    let wrong = DecodeError::Length { kind: header.kind, len: header.len };
+    Ok(match header.kind {
+        kind::FILE => {
+            let (file, path) = FileRecord::read_from_prefix(bytes).map_err(|_| wrong)?;
+            if usize::try_from(file.path_len).unwrap_or(0) != path.len() {
+                return Err(wrong);
+            }
+            Record::File(file, path)
+        }
+        kind::SOCKET => Record::Socket(SocketRecord::read_from_bytes(bytes).map_err(|_| wrong)?),
+        kind::UNIX => Record::Unix(UnixRecord::read_from_bytes(bytes).map_err(|_| wrong)?),
+        kind::PIPE => Record::Pipe(PipeRecord::read_from_bytes(bytes).map_err(|_| wrong)?),
+        kind::OPS => Record::Ops(OpsRecord::read_from_bytes(bytes).map_err(|_| wrong)?),
+        kind::TOTALS => Record::Totals(TotalsRecord::read_from_bytes(bytes).map_err(|_| wrong)?),
+        kind => return Err(DecodeError::Unknown { kind, version: header.version }),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,331 @@
+//! The running kernel's BTF: where members of its structures stand.
+//!
+//! A scan of just what is wanted: the types' headers are walked once to learn where each type
+//! begins, and only structures that are asked for are looked into. The format is that of
+//! Documentation/bpf/btf.rst. The data is not trusted: whatever does not add up is an error or
+//! a member that is not found.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::path::Path;
+
+use crib_common::offsets::{KernelOffsets, Wanted};
+
+/// Where the kernel shows its own BTF.
+pub const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
+
+const MAGIC: u16 = 0xeb9f;
+const HEADER_BYTES: usize = 24;
+
+const KIND_INT: u32 = 1;
+const KIND_ARRAY: u32 = 3;
+const KIND_STRUCT: u32 = 4;
+const KIND_UNION: u32 = 5;
+const KIND_ENUM: u32 = 6;
+const KIND_TYPEDEF: u32 = 8;
+const KIND_VOLATILE: u32 = 9;
+const KIND_CONST: u32 = 10;
+const KIND_RESTRICT: u32 = 11;
+const KIND_FUNC: u32 = 12;
+const KIND_FUNC_PROTO: u32 = 13;
+const KIND_VAR: u32 = 14;
+const KIND_DATASEC: u32 = 15;
+const KIND_DECL_TAG: u32 = 17;
+const KIND_TYPE_TAG: u32 = 18;
+const KIND_ENUM64: u32 = 19;
+
+/// How deep anonymous members and type modifiers are followed.
+const DEPTH: u32 = 16;
+
+/// Parsed BTF: borrowed bytes and where each type begins in them.
+pub struct Btf<'a> {
+    types: &'a [u8],
+    strings: &'a [u8],
+    /// Byte offset in `types` of the type with id index + 1.
+    starts: Vec<u32>,
+    structs: HashMap<&'a [u8], u32>,
+}
+
+/// Why BTF could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BtfError {
+    /// The file could not be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// Which file.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The data is not BTF, or cut, or contradicts itself.
+    #[error("not valid BTF: {0}")]
+    Invalid(&'static str),
+}
+
+/// One type: its three header words and what follows them.
+#[derive(Clone, Copy)]
+struct Type<'a> {
+    name: u32,
+    info: u32,
+    /// Size of the type, or the id of the type it refers to.
+    size_or_type: u32,
+    body: &'a [u8],
+}
+
+impl Type<'_> {
+    fn kind(self) -> u32 {
+        self.info >> 24 & 0x1f
+    }
+
+    fn vlen(self) -> usize {
+        (self.info & 0xffff) as usize
+    }
+
+    /// Whether members' offsets share their word with a bit-field size.
+    fn has_bitfields(self) -> bool {
+        self.info >> 31 != 0
+    }
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
+}
+
+/// Bytes behind the header of a type.
+fn body_bytes(kind: u32, vlen: usize) -> Option<usize> {
+    Some(match kind {
+        KIND_INT | KIND_VAR | KIND_DECL_TAG => 4,
+        KIND_ARRAY => 12,
+        KIND_STRUCT | KIND_UNION | KIND_DATASEC | KIND_ENUM64 => 12 * vlen,
+        KIND_ENUM | KIND_FUNC_PROTO => 8 * vlen,
+        2 | 7 | KIND_TYPEDEF..=KIND_FUNC | 16 | KIND_TYPE_TAG => 0,
+        _ => return None,
+    })
+}
+
+impl<'a> Btf<'a> {
+    /// Walks the types once.
+    ///
+    /// # Errors
+    /// [`BtfError::Invalid`] when the data is not BTF in this machine's byte order, is cut, or
+    /// has a kind of type whose length is not known.
+    pub fn parse(data: &'a [u8]) -> Result<Self, BtfError> {
+        let word = |at| u32_at(data, at).map(|word| word as usize);
+        let header = || -> Option<_> {
+            let magic = u16::from_ne_bytes(data.get(..2)?.try_into().ok()?);
+            Some((magic, word(4)?, word(8)?, word(12)?, word(16)?, word(20)?))
+        };
+        let (magic, header_len, type_off, type_len, str_off, str_len) =
+            header().ok_or(BtfError::Invalid("the header is cut"))?;
+        if magic != MAGIC || header_len < HEADER_BYTES {
+            return Err(BtfError::Invalid("wrong magic number or header"));
+        }
+        let section = |off: usize, len: usize| {
+            let start = header_len.checked_add(off)?;
+            data.get(start..start.checked_add(len)?)
+        };
+        let types = section(type_off, type_len).ok_or(BtfError::Invalid("types are cut"))?;
+        let strings = section(str_off, str_len).ok_or(BtfError::Invalid("strings are cut"))?;
+        let mut btf = Self { types, strings, starts: Vec::new(), structs: HashMap::new() };
+        // A structure's type takes at least 12 bytes; the average is about 25.
+        btf.starts.reserve(type_len / 24);
+        let wanted = wanted_structs();
+        let mut at = 0;
+        while at < types.len() {
+            let start = u32::try_from(at).map_err(|_| BtfError::Invalid("types are too long"))?;
+            btf.starts.push(start);
+            let ty = btf.type_at(at).ok_or(BtfError::Invalid("a type is cut or unknown"))?;
+            if matches!(ty.kind(), KIND_STRUCT) {
+                let id = btf.starts.len() as u32;
+                if let Some(name) = btf.string(ty.name)
+                    && wanted.contains(name)
+                {
+                    // The first of several with a name: later ones are modules' or odd files' own.
+                    btf.structs.entry(name).or_insert(id);
+                }
+            }
+            at += 12 + ty.body.len();
+        }
+        Ok(btf)
+    }
+
+    /// The offsets of everything that the BPF programs want to know.
+    pub fn kernel_offsets(&self) -> KernelOffsets {
+        KernelOffsets::resolve(|wanted| match wanted {
+            Wanted::Member(names) => names.iter().find_map(|name| self.member(name)),
+            Wanted::Size(name) => self.size(name),
+        })
+    }
+
+    /// The offset in bytes of `struct.member.member`; none where there is no such member, or
+    /// where it is a bit field.
+    pub fn member(&self, path: &str) -> Option<u32> {
+        let mut names = path.split('.');
+        let mut id = self.struct_id(names.next()?)?;
+        let mut bits = 0_u32;
+        for name in names {
+            let (offset, member) = self.find_member(id, name.as_bytes(), DEPTH)?;
+            bits = bits.checked_add(offset)?;
+            id = member;
+        }
+        (bits % 8 == 0).then_some(bits / 8)
+    }
+
+    /// The size of a structure in bytes.
+    pub fn size(&self, name: &str) -> Option<u32> {
+        Some(self.ty(self.struct_id(name)?)?.size_or_type)
+    }
+
+    fn struct_id(&self, name: &str) -> Option<u32> {
+        self.structs.get(name.as_bytes()).copied()
+    }
+
+    /// The bit offset and type of a member, also of one within anonymous members.
+    fn find_member(&self, id: u32, name: &[u8], depth: u32) -> Option<(u32, u32)> {
+        let depth = depth.checked_sub(1)?;
+        let ty = self.resolve(id)?;
+        if !matches!(ty.kind(), KIND_STRUCT | KIND_UNION) {
+            return None;
+        }
+        ty.body.chunks_exact(12).find_map(|member| {
+            let (member_name, member_type) = (u32_at(member, 0)?, u32_at(member, 4)?);
+            let mut offset = u32_at(member, 8)?;
+            if ty.has_bitfields() {
+                if offset >> 24 != 0 {
+                    return None;
+                }
+                offset &= 0xff_ffff;
+            }
+            match self.string(member_name)? {
+                b"" => {
+                    let (inner, found) = self.find_member(member_type, name, depth)?;
+                    Some((offset.checked_add(inner)?, found))
+                }
+                known if known == name => Some((offset, member_type)),
+                _ => None,
+            }
+        })
+    }
+
+    /// The type behind typedefs and qualifiers.
+    fn resolve(&self, mut id: u32) -> Option<Type<'a>> {
+        for _ in 0..DEPTH {
+            let ty = self.ty(id)?;
+            match ty.kind() {
+                KIND_TYPEDEF | KIND_VOLATILE | KIND_CONST | KIND_RESTRICT | KIND_TYPE_TAG => {
+                    id = ty.size_or_type;
+                }
+                _ => return Some(ty),
+            }
+        }
+        None
+    }
+
+    fn ty(&self, id: u32) -> Option<Type<'a>> {
+        let index = usize::try_from(id.checked_sub(1)?).ok()?;
+        self.type_at(*self.starts.get(index)? as usize)
+    }
+
+    fn type_at(&self, at: usize) -> Option<Type<'a>> {
+        let (name, info) = (u32_at(self.types, at)?, u32_at(self.types, at + 4)?);
+        let size_or_type = u32_at(self.types, at + 8)?;
+        let mut ty = Type { name, info, size_or_type, body: &[] };
+        let body = at + 12;
+        ty.body = self.types.get(body..body.checked_add(body_bytes(ty.kind(), ty.vlen())?)?)?;
+        Some(ty)
+    }
+
+    fn string(&self, offset: u32) -> Option<&'a [u8]> {
+        let rest = self.strings.get(offset as usize..)?;
+        rest.split(|&byte| byte == 0).next()
+    }
+}
+
+/// The structures that [`KernelOffsets::WANTED`] names.
+fn wanted_structs() -> HashSet<&'static [u8]> {
+    KernelOffsets::WANTED
+        .iter()
+        .flat_map(|(_, wanted)| match wanted {
+            Wanted::Member(names) => *names,
+            Wanted::Size(name) => std::slice::from_ref(name),
+        })
+        .filter_map(|path| path.split('.').next())
+        .map(str::as_bytes)
+        .collect()
+}
+
+/// Reads the BTF file at `path` whole.
+///
+/// # Errors
+/// [`BtfError::Read`].
+pub fn read(path: &Path) -> Result<Vec<u8>, BtfError> {
+    std::fs::read(path)
+        .map_err(|source| BtfError::Read { path: path.display().to_string(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn vmlinux() -> Vec<u8> {
+        read(Path::new(VMLINUX)).unwrap()
+    }
+
+    #[test]
+    fn the_running_kernel_has_what_every_kernel_has() {
+        let data = vmlinux();
+        let btf = Btf::parse(&data).unwrap();
+        let offsets = btf.kernel_offsets();
+        for (name, wanted) in KernelOffsets::WANTED {
+            if let Wanted::Member([path]) = wanted
+                && ["task_pid", "file_op", "inode_ino", "sock_rcvbuf", "queue_qlen"].contains(name)
+            {
+                assert!(btf.member(path).is_some(), "{path}");
+            }
+        }
+        // Members of an anonymous structure within an anonymous union.
+        assert_eq!(btf.member("sk_buff.next"), Some(0));
+        assert_eq!(btf.member("sock.__sk_common.skc_daddr"), Some(0));
+        assert_eq!(btf.member("sk_buff_head.next"), Some(0));
+        assert!(btf.size("pipe_buffer").is_some_and(|size| size >= 32));
+        assert_ne!(
+            offsets.file_count != crib_common::offsets::ABSENT,
+            offsets.file_ref != crib_common::offsets::ABSENT
+        );
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_found() {
+        let data = vmlinux();
+        let btf = Btf::parse(&data).unwrap();
+        assert_eq!(btf.member("file.no_such_member"), None);
+        assert_eq!(btf.member("no_such_struct.member"), None);
+        assert_eq!(btf.member("file.f_op.no_pointers_are_followed"), None);
+    }
+
+    #[test]
+    fn cut_data_is_refused() {
+        let data = vmlinux();
+        for len in [0, 1, 8, 23, 24, 1000, data.len() - 1] {
+            assert!(Btf::parse(&data[..len]).is_err(), "{len} bytes");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_data_never_panics(types in prop::collection::vec(any::<u8>(), 0..400), strings: Vec<u8>) {
+            let mut data = Vec::new();
+            data.extend(MAGIC.to_ne_bytes());
+            data.extend([1, 0]);
+            for word in [24, 0, types.len() as u32, types.len() as u32, strings.len() as u32] {
+                data.extend(word.to_ne_bytes());
+            }
+            data.extend(&types);
+            data.extend(&strings);
+            if let Ok(btf) = Btf::parse(&data) {
+                btf.kernel_offsets();
+            }
+        }
+    }
+}

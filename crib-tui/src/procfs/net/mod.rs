@@ -1,0 +1,177 @@
+//! The sockets of a network namespace, by inode number: /proc/PID/net (proc_pid_net(5)).
+//!
+//! The tables hold what the kernel has hashed. A socket that is not in them (one that was reset
+//! or never bound, one of another namespace or of a family without a table) is still a socket,
+//! of which only the protocol's name is known.
+
+mod address;
+mod inet;
+mod link;
+mod protocol;
+mod unix;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use super::dir::ProcDir;
+use super::parse;
+use crate::model::{Family, Protocol, Queued, Socket, SocketType};
+
+pub use protocol::by_name;
+
+/// A socket of which nothing is known.
+pub fn unknown() -> Socket {
+    Socket {
+        family: None,
+        kind: None,
+        protocol: None,
+        state: None,
+        local: None,
+        remote: None,
+        recv: None,
+        send: None,
+        accept: None,
+        rcvbuf: None,
+        sndbuf: None,
+        drops: None,
+        error: None,
+        shutdown: None,
+        peer: None,
+        inflight_files: None,
+        netns: None,
+    }
+}
+
+/// A socket of which only this is known.
+fn of_protocol(family: Family, kind: Option<SocketType>, number: Option<u16>) -> Socket {
+    Socket {
+        family: Some(family),
+        kind,
+        protocol: number.map(|number| Protocol { family, number }),
+        ..unknown()
+    }
+}
+
+/// Memory that is charged, and what follows from it: where there is none, nothing waits.
+fn charged(memory: u64) -> Queued {
+    let nothing = (memory == 0).then_some(0);
+    Queued { messages: nothing, payload: nothing, memory: Some(memory) }
+}
+
+/// The sockets of one network namespace.
+#[derive(Debug, Default)]
+pub struct Sockets {
+    /// `None` where two entries claim the same inode: one of them is forged by a unix socket's
+    /// name with new lines in it, and which one can't be told.
+    by_ino: HashMap<u64, Option<Socket>>,
+    netns: Option<u64>,
+}
+
+/// A table of /proc/PID/net, and what reads its text.
+type Table = (&'static str, fn(&[u8], &mut dyn FnMut(u64, Socket)));
+
+const TABLES: &[Table] = &[
+    ("net/tcp", |text, add| inet::tcp(text, Family::INET, add)),
+    ("net/tcp6", |text, add| inet::tcp(text, Family::INET6, add)),
+    ("net/udp", |text, add| inet::datagram(text, Family::INET, inet::Datagram::Udp, add)),
+    ("net/udp6", |text, add| inet::datagram(text, Family::INET6, inet::Datagram::Udp, add)),
+    ("net/udplite", |text, add| inet::datagram(text, Family::INET, inet::Datagram::UdpLite, add)),
+    ("net/udplite6", |text, add| inet::datagram(text, Family::INET6, inet::Datagram::UdpLite, add)),
+    ("net/icmp", |text, add| inet::datagram(text, Family::INET, inet::Datagram::Ping, add)),
+    ("net/icmp6", |text, add| inet::datagram(text, Family::INET6, inet::Datagram::Ping, add)),
+    ("net/raw", |text, add| inet::datagram(text, Family::INET, inet::Datagram::Raw, add)),
+    ("net/raw6", |text, add| inet::datagram(text, Family::INET6, inet::Datagram::Raw, add)),
+    ("net/unix", |text, add| unix::parse(text, add)),
+    ("net/netlink", |text, add| link::netlink(text, add)),
+    ("net/packet", |text, add| link::packet(text, add)),
+];
+
+impl Sockets {
+    /// Reads the tables of the namespace that the process is in. A table that this kernel does
+    /// not have is one without entries.
+    pub fn read(dir: &ProcDir) -> Self {
+        let mut sockets = Self { netns: netns(dir), ..Self::default() };
+        for (name, parse) in TABLES {
+            if let Ok(text) = dir.read(name) {
+                parse(&text, &mut |ino, socket| sockets.add(ino, socket));
+            }
+        }
+        sockets
+    }
+
+    fn add(&mut self, ino: u64, mut socket: Socket) {
+        socket.netns = self.netns;
+        match self.by_ino.entry(ino) {
+            Entry::Vacant(entry) => {
+                entry.insert(Some(socket));
+            }
+            // A table that changes while it is read can show a socket twice.
+            Entry::Occupied(mut entry) => {
+                if entry.get().as_ref().is_some_and(|first| !same_socket(first, &socket)) {
+                    entry.insert(None);
+                }
+            }
+        }
+    }
+
+    /// What the tables say of the socket with this inode number.
+    pub fn get(&self, ino: u64) -> Option<&Socket> {
+        self.by_ino.get(&ino)?.as_ref()
+    }
+}
+
+/// Whether two entries can be of one socket at two moments.
+fn same_socket(one: &Socket, other: &Socket) -> bool {
+    let constant = |socket: &Socket| (socket.family, socket.kind, socket.protocol);
+    constant(one) == constant(other) && one.local == other.local
+}
+
+/// The inode number of the process's network namespace; none where it may not be seen.
+pub fn netns(dir: &ProcDir) -> Option<u64> {
+    let text = dir.link("ns/net").ok()?;
+    parse::decimal(text.strip_prefix(b"net:[")?.strip_suffix(b"]")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn named(local: &str) -> Socket {
+        Socket { local: Some(local.into()), ..of_protocol(Family::UNIX, None, None) }
+    }
+
+    #[test]
+    fn two_entries_that_contradict_each_other_tell_nothing() {
+        let mut sockets = Sockets::default();
+        sockets.add(7, named("/a"));
+        sockets.add(7, named("/a"));
+        assert!(sockets.get(7).is_some());
+        sockets.add(7, named("/b"));
+        assert_eq!(sockets.get(7), None);
+        sockets.add(7, named("/b"));
+        assert_eq!(sockets.get(7), None);
+    }
+
+    #[test]
+    fn no_memory_means_nothing_waits() {
+        assert_eq!(charged(0).payload, Some(0));
+        assert_eq!(charged(1664), Queued { memory: Some(1664), ..Queued::default() });
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_a_table_panic(bytes: Vec<u8>) {
+            for (_, parse) in TABLES {
+                parse(&bytes, &mut |_, _| ());
+            }
+        }
+
+        #[test]
+        fn no_words_make_a_table_panic(text in "([0-9A-F:]{1,40} {0,3}\n?){0,40}") {
+            for (_, parse) in TABLES {
+                parse(text.as_bytes(), &mut |_, _| ());
+            }
+        }
+    }
+}
