@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use crib_tui::cli::Cli;
 use crib_tui::model::column::Table;
 use crib_tui::model::{Files, Kind, Processes};
+use crib_tui::tui::keys::{BINDINGS, Context};
 use roff::{Inline, Roff, bold, italic, roman};
 
 const REFRESH: &str = "CRIB_UPDATE_ASSETS=1 cargo test --test assets";
@@ -62,6 +63,7 @@ fn manual_page() -> String {
     columns::<Files>("COLUMNS OF FILES").to_writer(&mut page).unwrap();
     columns::<Processes>("COLUMNS OF PS").to_writer(&mut page).unwrap();
     filter().to_writer(&mut page).unwrap();
+    keys().to_writer(&mut page).unwrap();
     json().to_writer(&mut page).unwrap();
     rest().iter().try_for_each(|section| section.to_writer(&mut page)).unwrap();
     String::from_utf8(page).unwrap()
@@ -152,6 +154,34 @@ fn filter() -> Section {
              alone, is searched in all text columns without regard to case. A comparison with an \
              unknown value is false, whatever the operator.",
         )
+}
+
+fn keys() -> Section {
+    let section = Section::new("KEYS").text("In the live view; no key changes the target.");
+    // How to leave the help is said there.
+    let bindings = BINDINGS.iter().filter(|binding| binding.contexts != [Context::Help]);
+    bindings.fold(section, |section, binding| {
+        let contexts: Vec<_> = binding.contexts.iter().map(|&context| view(context)).collect();
+        let all = [Context::Picker, Context::Files, Context::File].map(view);
+        let everywhere = all.iter().all(|view| contexts.contains(view));
+        let place =
+            if everywhere { String::new() } else { format!(" In: {}.", contexts.join(", ")) };
+        section.entry([bold(binding.label)], &format!("{}.{place}", sentence(binding.help)))
+    })
+}
+
+fn view(context: Context) -> &'static str {
+    match context {
+        Context::Picker => "the list of processes",
+        Context::Files => "the table of files",
+        Context::File => "the view of one file",
+        Context::Help => "the help",
+    }
+}
+
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 fn json() -> Section {
