@@ -1,1 +1,17 @@
+//! End to end: the real crib-top looks into real processes, and what it says is held against
+//! /proc, against what those processes know, and against a terminal.
+//!
+//! `CRIB_TOP_BIN` and `CRIB_WORKLOAD` name other binaries than the ones Cargo built, as
+//! tests/kernels does; `CI=true` or `CRIB_REQUIRE_BPF=1` forbids skipping for want of BPF.
 
+mod doctor;
+mod hostile;
+mod kinds;
+mod lifetimes;
+mod parity;
+mod ps;
+mod scale;
+mod ss;
+mod support;
+mod terminal;
+mod threads;

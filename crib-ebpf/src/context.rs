@@ -67,7 +67,7 @@ impl Item {
     pub fn wanted(&self) -> bool {
         match emit::request() {
             Some(Request { tgid: 0, .. }) | None => true,
-            Some(request) => self.task.get(offset!(task_tgid)) == Some(request.tgid),
+            Some(request) => self.task.get(offset!(task_tgid)).is(request.tgid),
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use aya_ebpf::helpers::generated::bpf_d_path;
 use crib_common::limits::{OPS_FUNCTIONS, PATH_BYTES};
+use crib_common::offsets::ABSENT;
 use crib_common::record::{FileRecord, OpsRecord, RecordHeader, file_bits, file_known, kind};
 
-use crate::read::{Access, Kptr, Raw, Typed, offset};
+use crate::read::{Access, Kptr, Raw, Typed, Value, offset};
 
 /// inode(7).
 const S_IFMT: u32 = 0o170_000;
@@ -16,20 +17,6 @@ const PIPEFS_MAGIC: u64 = 0x5049_5045;
 /// `SB_KERNMOUNT`, include/linux/fs.h.
 const SB_KERNMOUNT: u64 = 1 << 22;
 
-/// The read value if there is one, else 0, with its bit set in `known` if there is one.
-macro_rules! note {
-    ($known:expr, $bit:expr, $value:expr) => {
-        match $value {
-            Some(value) => {
-                $known |= $bit;
-                value
-            }
-            None => Default::default(),
-        }
-    };
-}
-pub(crate) use note;
-
 /// Fills in `record` from a file. References are counted without the one that the iterator
 /// holds on a typed file.
 #[inline(always)]
@@ -39,49 +26,46 @@ pub fn fill<A: Access>(record: &mut FileRecord, task: Kptr<Typed>, fd: u32, file
     record.header = RecordHeader::of::<FileRecord>(kind::FILE, 0);
     record.file = file.address();
     record.fd = fd;
-    record.tgid = task.get(offset!(task_tgid)).unwrap_or(0);
-    record.tid = task.get(offset!(task_pid)).unwrap_or(0);
-    record.f_mode = note!(known, file_known::MODE, file.get(offset!(file_mode)));
-    record.f_flags = note!(known, file_known::FLAGS, file.get(offset!(file_flags)));
-    record.pos = note!(known, file_known::POS, file.get(offset!(file_pos)));
-    record.ops = note!(known, file_known::OPS, file.get(offset!(file_op)));
-    record.refs = note!(known, file_known::REFS, references(file));
+    record.tgid = task.get(offset!(task_tgid)).or_zero();
+    record.tid = task.get(offset!(task_pid)).or_zero();
+    record.f_mode = file.get(offset!(file_mode)).note(&mut known, file_known::MODE);
+    record.f_flags = file.get(offset!(file_flags)).note(&mut known, file_known::FLAGS);
+    record.pos = file.get(offset!(file_pos)).note(&mut known, file_known::POS);
+    record.ops = file.get(offset!(file_op)).note(&mut known, file_known::OPS);
+    record.refs = references(file).note(&mut known, file_known::REFS);
     record.path_len = 0;
 
     let table = task.follow(offset!(task_files));
     record.table = table.map_or(0, Kptr::address);
-    let cloexec = table.and_then(|table| close_on_exec(table, fd));
-    if let Some(cloexec) = cloexec {
-        known |= file_known::CLOEXEC;
-        if cloexec {
-            bits |= file_bits::CLOEXEC;
-        }
+    if let Some(table) = table
+        && close_on_exec(table, fd).note(&mut known, file_known::CLOEXEC)
+    {
+        bits |= file_bits::CLOEXEC;
     }
 
     if let Some(inode) = file.follow(offset!(file_inode)) {
         record.i_mode =
-            u32::from(note!(known, file_known::I_MODE, inode.get::<u16>(offset!(inode_mode))));
-        record.ino = note!(known, file_known::INO, inode.get(offset!(inode_ino)));
-        record.size = note!(known, file_known::SIZE, inode.get(offset!(inode_size)));
-        record.nlink = note!(known, file_known::NLINK, inode.get(offset!(inode_nlink)));
-        record.rdev = note!(known, file_known::RDEV, inode.get(offset!(inode_rdev)));
+            u32::from(inode.get::<u16>(offset!(inode_mode)).note(&mut known, file_known::I_MODE));
+        record.ino = inode.get(offset!(inode_ino)).note(&mut known, file_known::INO);
+        record.size = inode.get(offset!(inode_size)).note(&mut known, file_known::SIZE);
+        record.nlink = inode.get(offset!(inode_nlink)).note(&mut known, file_known::NLINK);
+        record.rdev = inode.get(offset!(inode_rdev)).note(&mut known, file_known::RDEV);
         if let Some(sb) = inode.follow(offset!(inode_sb)) {
-            record.dev = note!(known, file_known::DEV, sb.get(offset!(super_dev)));
-            record.magic = note!(known, file_known::MAGIC, sb.get(offset!(super_magic)));
-            let flags: u64 = note!(known, file_known::INTERNAL, sb.get(offset!(super_flags)));
+            record.dev = sb.get(offset!(super_dev)).note(&mut known, file_known::DEV);
+            record.magic = sb.get(offset!(super_magic)).note(&mut known, file_known::MAGIC);
+            let flags: u64 = sb.get(offset!(super_flags)).note(&mut known, file_known::INTERNAL);
             if flags & SB_KERNMOUNT != 0 {
                 bits |= file_bits::INTERNAL;
             }
         }
     }
 
-    if let Some(dentry) = file.follow(offset!(file_path_dentry))
-        && let Some(hashed) = dentry.get::<u64>(offset!(dentry_hash_pprev))
-        && let Some(parent) = dentry.get::<u64>(offset!(dentry_parent))
-    {
-        known |= file_known::UNHASHED;
+    if let Some(dentry) = file.follow(offset!(file_path_dentry)) {
+        let hashed = dentry.get::<u64>(offset!(dentry_hash_pprev));
+        let parent = dentry.get::<u64>(offset!(dentry_parent));
         // d_unlinked(): not in the hash, and not the root of its tree.
-        if hashed == 0 && parent != dentry.address() {
+        let unhashed = hashed.with(parent, |at, parent| at == 0 && parent != dentry.address());
+        if unhashed.note(&mut known, file_known::UNHASHED) {
             bits |= file_bits::UNHASHED;
         }
     }
@@ -132,26 +116,27 @@ pub fn path(file: Kptr<Typed>, path: *mut u8) -> i32 {
 
 /// The references on a file, without the iterator's own.
 #[inline(always)]
-fn references<A: Access>(file: Kptr<A>) -> Option<i64> {
-    match file.get::<i64>(offset!(file_ref)) {
-        // file_ref_t counts from 0 for one reference (include/linux/file_ref.h), so the
-        // iterator's own is already left out.
-        Some(less_one) => Some(less_one),
-        None => file.get::<i64>(offset!(file_count)).map(|count| count - 1),
+fn references<A: Access>(file: Kptr<A>) -> Value<i64> {
+    // file_ref_t counts from 0 for one reference (include/linux/file_ref.h), so the iterator's
+    // own is already left out.
+    if offset!(file_ref) != ABSENT {
+        return file.get(offset!(file_ref));
     }
+    file.get::<i64>(offset!(file_count)).map(|count| count - 1)
 }
 
 /// Whether exec closes a descriptor: its bit in the table's bitmap.
 #[inline(always)]
-fn close_on_exec(table: Kptr<Typed>, fd: u32) -> Option<bool> {
-    let fdt = table.follow(offset!(files_fdt))?;
+fn close_on_exec(table: Kptr<Typed>, fd: u32) -> Value<bool> {
+    let Some(fdt) = table.follow(offset!(files_fdt)) else { return Value::unknown() };
+    let words = fdt.get::<u64>(offset!(fdtable_close_on_exec)).or_zero();
     // The table may have been replaced by a smaller one since the iterator looked.
-    if fd >= fdt.get::<u32>(offset!(fdtable_max_fds))? {
-        return None;
+    let max_fds: u32 = fdt.get(offset!(fdtable_max_fds)).or_zero();
+    if words == 0 || fd >= max_fds {
+        return Value::unknown();
     }
-    let words = Kptr::<Raw>::to(fdt.get(offset!(fdtable_close_on_exec))?)?;
-    let byte: u8 = Kptr::<Raw>::to(words.address() + u64::from(fd / 8))?.get(0)?;
-    Some(byte >> (fd % 8) & 1 != 0)
+    let Some(byte) = Kptr::<Raw>::to(words + u64::from(fd / 8)) else { return Value::unknown() };
+    byte.get::<u8>(0).map(|byte| byte >> (fd % 8) & 1 != 0)
 }
 
 /// The functions of file operations, those first that name a kind of file best.
@@ -159,7 +144,7 @@ fn close_on_exec(table: Kptr<Typed>, fd: u32) -> Option<bool> {
 pub fn operations(ops: u64) -> OpsRecord {
     let mut functions = [0; OPS_FUNCTIONS];
     if let Some(fops) = Kptr::<Raw>::to(ops) {
-        let function = |offset| fops.get::<u64>(offset).unwrap_or(0);
+        let function = |offset| fops.get::<u64>(offset).or_zero();
         functions = [
             function(offset!(fops_release)),
             function(offset!(fops_open)),

@@ -6,7 +6,7 @@
 
 use crib_common::limits::QUEUE_SUM_PACKETS;
 
-use crate::read::{Access, Kptr, Raw, offset};
+use crate::read::{Access, Kptr, Raw, Value, offset};
 use crate::repeat::{Step, repeat};
 
 /// A queue of packets.
@@ -24,9 +24,11 @@ pub struct Counted {
     pub less_consumed: bool,
 }
 
-/// Messages and payload bytes.
+/// The sum over a queue's packets.
 #[derive(Clone, Copy, Default)]
 pub struct Sum {
+    /// Whether the walk came to the queue's end undisturbed: else the numbers say nothing.
+    pub whole: bool,
     /// Packets that count.
     pub messages: u32,
     /// Their bytes.
@@ -44,73 +46,65 @@ impl Queue {
 
     /// Its length as the kernel keeps it.
     #[inline(always)]
-    pub fn len(self) -> Option<u32> {
+    pub fn len(self) -> Value<u32> {
         self.head.get(offset!(queue_qlen))
     }
 
-    /// The sum over its packets; none where it is longer than the limit, changed during the
-    /// walk, or could not be read.
+    /// The sum over its packets; not `whole` where it is longer than the limit, changed during
+    /// the walk, or could not be read.
     #[inline(always)]
-    pub fn sum(self, counted: Counted) -> Option<Sum> {
-        let len = self.len()?;
+    pub fn sum(self, counted: Counted) -> Sum {
+        let mut sum = Sum::default();
+        let Some(len) = self.len().ok() else { return sum };
         if len == 0 {
-            return Some(Sum::default());
+            sum.whole = true;
+            return sum;
         }
+        let Some(first) = self.head.get::<u64>(offset!(queue_next)).ok() else { return sum };
         if len > QUEUE_SUM_PACKETS {
-            return None;
+            return sum;
         }
         let head = self.head.address();
-        let mut at = self.head.get::<u64>(offset!(queue_next))?;
+        let mut at = first;
         let mut before = head;
-        let mut sum = Sum::default();
-        let mut whole = true;
         // One step more than packets, to arrive at the head again.
         repeat(len + 1, |_| {
             if at == head {
+                sum.whole = true;
                 return Step::Break;
             }
-            match packet(at, counted) {
-                Some(Packet { next, prev, counts }) if prev == before => {
-                    if let Some((len, truesize)) = counts {
-                        sum.messages += 1;
-                        sum.payload += u64::from(len);
-                        sum.memory += u64::from(truesize);
-                    }
+            match add(&mut sum, at, before, counted) {
+                Some(next) => {
                     before = at;
                     at = next;
                     Step::Continue
                 }
-                _ => {
-                    whole = false;
-                    Step::Break
-                }
+                None => Step::Break,
             }
         });
-        (whole && at == head).then_some(sum)
+        sum
     }
 }
 
-/// What a step of the walk reads of a packet.
-struct Packet {
-    next: u64,
-    prev: u64,
-    /// Bytes and `truesize` that count; none for another sender's packet.
-    counts: Option<(u32, u32)>,
-}
-
+/// Adds one packet; the address of the next one, or none where the list does not lead back to
+/// the packet before or could not be read. Its one caller branches on that at once.
 #[inline(always)]
-fn packet(address: u64, counted: Counted) -> Option<Packet> {
+fn add(sum: &mut Sum, address: u64, before: u64, counted: Counted) -> Option<u64> {
     let skb = Kptr::<Raw>::to(address)?;
-    let next = skb.get(offset!(skb_next))?;
-    let prev = skb.get(offset!(skb_prev))?;
-    if counted.sender != 0 && skb.get::<u64>(offset!(skb_sk))? != counted.sender {
-        return Some(Packet { next, prev, counts: None });
+    let next = skb.get(offset!(skb_next)).ok()?;
+    if !skb.get::<u64>(offset!(skb_prev)).is(before) {
+        return None;
     }
-    let mut len: u32 = skb.get(offset!(skb_len))?;
+    if counted.sender != 0 && !skb.get::<u64>(offset!(skb_sk)).is(counted.sender) {
+        return Some(next);
+    }
+    let mut len = skb.get::<u32>(offset!(skb_len)).ok()?;
     if counted.less_consumed {
-        let consumed: u32 = skb.member(offset!(skb_cb))?.get(offset!(unix_cb_consumed))?;
+        let consumed = skb.member(offset!(skb_cb))?.get(offset!(unix_cb_consumed)).ok()?;
         len = len.checked_sub(consumed)?;
     }
-    let truesize: u32 = skb.get(offset!(skb_truesize))?;
-    Some(Packet { next, prev, counts: Some((len, truesize)) })
+    sum.memory += u64::from(skb.get::<u32>(offset!(skb_truesize)).ok()?);
+    sum.payload += u64::from(len);
+    sum.messages += 1;
+    Some(next)
 }

@@ -5,10 +5,14 @@
 //! the kernel's BTF, and lets it be loaded from directly, which costs an instruction. Any
 //! other is [`Raw`]: `bpf_probe_read_kernel` reads through it, which costs some 30 ns and
 //! fails, rather than faults, on a bad address.
+//!
+//! What is read is a [`Value`] and not an `Option`. What an empty `Option` of a number holds is
+//! undefined, so the compiler leaves some register for it, and where it then keeps both cases
+//! in one place the verifier sees a register used that was never set, or that holds a pointer.
 
 use core::ffi::c_void;
 use core::marker::PhantomData;
-use core::mem::MaybeUninit;
+use core::ptr::NonNull;
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use crib_common::offsets::{ABSENT, KernelOffsets};
@@ -34,13 +38,90 @@ pub fn injected(field: impl FnOnce(&'static KernelOffsets) -> *const u16) -> u16
     unsafe { field(&OFFSETS).read_volatile() }
 }
 
+/// Something that was read, or not: then it is 0, and known not to be known.
+#[derive(Clone, Copy, Default)]
+pub struct Value<T> {
+    known: bool,
+    value: T,
+}
+
+impl<T: Copy + Default> Value<T> {
+    /// What is known.
+    #[inline(always)]
+    pub fn of(value: T) -> Self {
+        Self { known: true, value }
+    }
+
+    /// Something that is not known.
+    #[inline(always)]
+    pub fn unknown() -> Self {
+        Self { known: false, value: T::default() }
+    }
+
+    /// `value` where it counts, else unknown.
+    #[inline(always)]
+    pub fn when(known: bool, value: T) -> Self {
+        if known { Self::of(value) } else { Self::unknown() }
+    }
+
+    /// The value, 0 where it is unknown; sets `bit` in `known` where it is not.
+    #[inline(always)]
+    pub fn note<K: core::ops::BitOrAssign>(self, known: &mut K, bit: K) -> T {
+        if self.known {
+            *known |= bit;
+        }
+        self.value
+    }
+
+    /// The value, 0 where it is unknown.
+    #[inline(always)]
+    pub fn or_zero(self) -> T {
+        self.value
+    }
+
+    /// The value for a branch that is taken at once; see the module's words on `Option`.
+    #[inline(always)]
+    pub fn ok(self) -> Option<T> {
+        if self.known { Some(self.value) } else { None }
+    }
+
+    /// Whether it is known and equal to `other`.
+    #[inline(always)]
+    pub fn is(self, other: T) -> bool
+    where
+        T: PartialEq,
+    {
+        self.known && self.value == other
+    }
+
+    /// What `f` makes of it.
+    #[inline(always)]
+    pub fn map<U: Copy + Default>(self, f: impl FnOnce(T) -> U) -> Value<U> {
+        if self.known { Value::of(f(self.value)) } else { Value::unknown() }
+    }
+
+    /// What `f` makes of both, where both are known.
+    #[inline(always)]
+    pub fn with<U: Copy + Default, V: Copy + Default>(
+        self,
+        other: Value<U>,
+        f: impl FnOnce(T, U) -> V,
+    ) -> Value<V> {
+        if self.known && other.known {
+            Value::of(f(self.value, other.value))
+        } else {
+            Value::unknown()
+        }
+    }
+}
+
 /// How memory behind a pointer may be read.
 pub trait Access: Copy {
     /// Reads a `T` at `address`.
     ///
     /// # Safety
-    /// `address` must be what the implementing type says it takes, `T` valid for any bits.
-    unsafe fn read<T: Copy>(address: *const u8) -> Option<T>;
+    /// `address` must be what the implementing type says it takes.
+    unsafe fn read<T: Plain>(address: *const u8) -> Value<T>;
 }
 
 /// The verifier knows what the pointer points to.
@@ -53,38 +134,35 @@ pub struct Raw;
 
 impl Access for Typed {
     #[inline(always)]
-    unsafe fn read<T: Copy>(address: *const u8) -> Option<T> {
+    unsafe fn read<T: Plain>(address: *const u8) -> Value<T> {
         // SAFETY: the verifier has proved that a `T` stands there, or that the kernel's fault
         // handler takes over, which makes it 0 (PROBE_MEM). Volatile, so that it stays one load
         // of this width.
-        Some(unsafe { address.cast::<T>().read_volatile() })
+        Value::of(unsafe { address.cast::<T>().read_volatile() })
     }
 }
 
 impl Access for Raw {
     #[inline(always)]
-    unsafe fn read<T: Copy>(address: *const u8) -> Option<T> {
-        let mut value = MaybeUninit::<T>::uninit();
-        // SAFETY: the helper writes `size_of::<T>()` bytes to `value` and checks `address` itself.
+    unsafe fn read<T: Plain>(address: *const u8) -> Value<T> {
+        let mut value = T::default();
+        // SAFETY: the helper writes `size_of::<T>()` bytes to `value`, for which any bits are
+        // valid, and checks `address` itself. Where it fails it writes zeros.
         let failed = unsafe {
             bpf_probe_read_kernel(
-                value.as_mut_ptr().cast::<c_void>(),
+                (&raw mut value).cast::<c_void>(),
                 size_of::<T>() as u32,
                 address.cast::<c_void>().cast_mut(),
             )
         };
-        if failed != 0 {
-            return None;
-        }
-        // SAFETY: the helper has filled it in, and `T` is valid for any bits.
-        Some(unsafe { value.assume_init() })
+        Value::when(failed == 0, value)
     }
 }
 
-/// A pointer into the kernel.
+/// A pointer into the kernel, never null: so an `Option` of it is one word, null for none.
 #[derive(Clone, Copy)]
 pub struct Kptr<A: Access> {
-    address: *const u8,
+    address: NonNull<u8>,
     access: PhantomData<A>,
 }
 
@@ -111,7 +189,8 @@ impl Kptr<Raw> {
 impl<A: Access> Kptr<A> {
     #[inline(always)]
     fn new(address: *const u8) -> Option<Self> {
-        if address.is_null() { None } else { Some(Self { address, access: PhantomData }) }
+        let address = NonNull::new(address.cast_mut())?;
+        Some(Self { address, access: PhantomData })
     }
 
     /// The same address without what the verifier knows of it: for members that lie beyond the
@@ -124,13 +203,13 @@ impl<A: Access> Kptr<A> {
     /// The address itself.
     #[inline(always)]
     pub fn address(self) -> u64 {
-        self.address as u64
+        self.address.as_ptr() as u64
     }
 
     /// The pointer as helpers take it.
     #[inline(always)]
     pub fn as_ptr(self) -> *const u8 {
-        self.address
+        self.address.as_ptr()
     }
 
     /// A pointer to a member that lies within this structure; none where the kernel lacks it.
@@ -139,23 +218,29 @@ impl<A: Access> Kptr<A> {
         if offset == ABSENT {
             return None;
         }
-        Some(Self { address: self.address.wrapping_add(usize::from(offset)), access: PhantomData })
+        Self::new(self.as_ptr().wrapping_add(usize::from(offset)))
     }
 
-    /// Reads a member; none where the kernel lacks it or the read failed.
+    /// Reads a member; unknown where the kernel lacks it or the read failed.
     #[inline(always)]
-    pub fn get<T: Copy + Plain>(self, offset: u16) -> Option<T> {
-        let member = self.member(offset)?;
-        // SAFETY: `Plain` types are valid for any bits; the address is of this access' kind.
-        unsafe { A::read(member.address) }
+    pub fn get<T: Plain>(self, offset: u16) -> Value<T> {
+        if offset == ABSENT {
+            return Value::unknown();
+        }
+        // SAFETY: the address is of this access' kind.
+        unsafe { A::read(self.as_ptr().wrapping_add(usize::from(offset))) }
     }
 
     /// Follows a member that is a pointer; none where it is null as well.
     #[inline(always)]
     pub fn follow(self, offset: u16) -> Option<Self> {
-        let member = self.member(offset)?;
-        // SAFETY: a pointer read as a raw pointer; the address is of this access' kind.
-        Self::new(unsafe { A::read::<*const u8>(member.address) }?)
+        if offset == ABSENT {
+            return None;
+        }
+        // SAFETY: the address is of this access' kind. Through a typed pointer the verifier
+        // knows the type of what is read, for which it has to stay a pointer all the way.
+        let pointer = unsafe { A::read::<usize>(self.as_ptr().wrapping_add(usize::from(offset))) };
+        Self::new(pointer.or_zero() as *const u8)
     }
 }
 
@@ -163,7 +248,7 @@ impl<A: Access> Kptr<A> {
 ///
 /// # Safety
 /// So they must be.
-pub unsafe trait Plain {}
+pub unsafe trait Plain: Copy + Default {}
 // SAFETY: integers are.
 unsafe impl Plain for u8 {}
 // SAFETY: as above.
@@ -177,9 +262,9 @@ unsafe impl Plain for i32 {}
 // SAFETY: as above.
 unsafe impl Plain for i64 {}
 // SAFETY: arrays of integers are.
-unsafe impl<const N: usize> Plain for [u8; N] {}
+unsafe impl Plain for [u8; 16] {}
 // SAFETY: as above.
-unsafe impl<const N: usize> Plain for [u64; N] {}
+unsafe impl Plain for usize {}
 
 /// `len`, seen by every verifier to be below `LIMIT`, a power of two: the mask that the compiler
 /// would leave out, since it knows from a comparison what verifiers before Linux 6.15 forget

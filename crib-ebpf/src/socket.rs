@@ -4,8 +4,7 @@ use aya_ebpf::helpers::generated::bpf_sock_from_file;
 use crib_common::limits::UNIX_NAME_BYTES;
 use crib_common::record::{RecordHeader, SocketRecord, UnixRecord, kind, socket_known};
 
-use crate::file::note;
-use crate::read::{Access, Kptr, Raw, Typed, below, copy, offset};
+use crate::read::{Access, Kptr, Raw, Typed, Value, below, copy, offset};
 use crate::transport;
 
 // include/linux/socket.h
@@ -34,21 +33,20 @@ pub fn of_file(file: Kptr<Typed>) -> Option<Kptr<Typed>> {
 pub fn fill<A: Access, const LOOPS: bool>(record: &mut SocketRecord, sk: Kptr<A>) {
     let mut known = 0;
     record.header = RecordHeader::of::<SocketRecord>(kind::SOCKET, 0);
-    record.family = note!(known, socket_known::FAMILY, sk.get(offset!(sock_family)));
-    record.sock_type = note!(known, socket_known::TYPE, sk.get(offset!(sock_type)));
-    record.protocol = note!(known, socket_known::PROTOCOL, sk.get(offset!(sock_protocol)));
-    record.state = note!(known, socket_known::STATE, sk.get(offset!(sock_state)));
-    record.shutdown = note!(known, socket_known::SHUTDOWN, sk.get(offset!(sock_shutdown)));
-    record.error = note!(known, socket_known::ERROR, sk.get(offset!(sock_err)));
-    record.rcvbuf = note!(known, socket_known::RCVBUF, sk.get(offset!(sock_rcvbuf)));
-    record.sndbuf = note!(known, socket_known::SNDBUF, sk.get(offset!(sock_sndbuf)));
-    record.drops = note!(known, socket_known::DROPS, drops(sk));
-    let net = sk.follow(offset!(sock_net));
-    record.netns = u64::from(note!(
-        known,
-        socket_known::NETNS,
-        net.and_then(|net| net.get::<u32>(offset!(net_inum)))
-    ));
+    record.family = sk.get(offset!(sock_family)).note(&mut known, socket_known::FAMILY);
+    record.sock_type = sk.get(offset!(sock_type)).note(&mut known, socket_known::TYPE);
+    record.protocol = sk.get(offset!(sock_protocol)).note(&mut known, socket_known::PROTOCOL);
+    record.state = sk.get(offset!(sock_state)).note(&mut known, socket_known::STATE);
+    record.shutdown = sk.get(offset!(sock_shutdown)).note(&mut known, socket_known::SHUTDOWN);
+    record.error = sk.get(offset!(sock_err)).note(&mut known, socket_known::ERROR);
+    record.rcvbuf = sk.get(offset!(sock_rcvbuf)).note(&mut known, socket_known::RCVBUF);
+    record.sndbuf = sk.get(offset!(sock_sndbuf)).note(&mut known, socket_known::SNDBUF);
+    record.drops = drops(sk).note(&mut known, socket_known::DROPS);
+    record.netns = 0;
+    if let Some(net) = sk.follow(offset!(sock_net)) {
+        let inum: Value<u32> = net.get(offset!(net_inum));
+        record.netns = u64::from(inum.note(&mut known, socket_known::NETNS));
+    }
     record.known = known;
     record.peer_ino = 0;
     record.accept_pending = 0;
@@ -60,13 +58,11 @@ pub fn fill<A: Access, const LOOPS: bool>(record: &mut SocketRecord, sk: Kptr<A>
 
 /// Messages dropped: since Linux 6.18 a protocol may keep them apart (`sk_drops_read`).
 #[inline(always)]
-fn drops<A: Access>(sk: Kptr<A>) -> Option<u32> {
-    let apart = sk.get::<u64>(offset!(sock_drop_counters)).and_then(Kptr::<Raw>::to);
-    match apart {
-        Some(counters) => {
-            let drops = counters.get::<u32>(offset!(drops_0))?;
-            Some(drops.wrapping_add(counters.get(offset!(drops_1))?))
-        }
+fn drops<A: Access>(sk: Kptr<A>) -> Value<u32> {
+    match Kptr::<Raw>::to(sk.get(offset!(sock_drop_counters)).or_zero()) {
+        Some(counters) => counters
+            .get::<u32>(offset!(drops_0))
+            .with(counters.get::<u32>(offset!(drops_1)), u32::wrapping_add),
         None => sk.get(offset!(sock_drops)),
     }
 }
@@ -87,39 +83,40 @@ fn addresses<A: Access>(record: &mut SocketRecord, sk: Kptr<A>) {
             // What it is bound to; a socket that only sends has just a source address.
             let bound = sk.get::<u32>(offset!(sock_rcv_saddr));
             let source = raw.get::<u32>(offset!(inet_saddr));
-            let local = if bound == Some(0) { source } else { bound };
-            put(&mut record.local, 0, note!(known, socket_known::LOCAL, local));
+            let local = if bound.is(0) { source } else { bound };
+            put(&mut record.local, 0, local.note(&mut known, socket_known::LOCAL));
             let remote = sk.get::<u32>(offset!(sock_daddr));
-            put(&mut record.remote, 0, note!(known, socket_known::REMOTE, remote));
+            put(&mut record.remote, 0, remote.note(&mut known, socket_known::REMOTE));
             ports(record, &mut known, sk, raw);
         }
         AF_INET6 => {
-            record.local =
-                note!(known, socket_known::LOCAL, sk_bytes(raw, offset!(sock_v6_rcv_saddr)));
+            record.local = raw
+                .get::<[u8; 16]>(offset!(sock_v6_rcv_saddr))
+                .note(&mut known, socket_known::LOCAL);
             record.remote =
-                note!(known, socket_known::REMOTE, sk_bytes(raw, offset!(sock_v6_daddr)));
+                raw.get::<[u8; 16]>(offset!(sock_v6_daddr)).note(&mut known, socket_known::REMOTE);
             ports(record, &mut known, sk, raw);
         }
         AF_NETLINK => {
             let portid = raw.get::<u32>(offset!(netlink_portid));
-            put(&mut record.local, 0, note!(known, socket_known::LOCAL, portid));
+            put(&mut record.local, 0, portid.note(&mut known, socket_known::LOCAL));
             let remote = raw.get::<u32>(offset!(netlink_dst_portid));
-            put(&mut record.remote, 0, note!(known, socket_known::REMOTE, remote));
-            put(&mut record.remote, 4, raw.get(offset!(netlink_dst_group)).unwrap_or(0));
+            put(&mut record.remote, 0, remote.note(&mut known, socket_known::REMOTE));
+            put(&mut record.remote, 4, raw.get(offset!(netlink_dst_group)).or_zero());
         }
         AF_PACKET => {
             let ifindex = raw.get::<u32>(offset!(packet_ifindex));
-            put(&mut record.local, 0, note!(known, socket_known::LOCAL, ifindex));
+            put(&mut record.local, 0, ifindex.note(&mut known, socket_known::LOCAL));
             let number = raw.get::<u16>(offset!(packet_num)).map(u16::from_be);
-            record.local_port = note!(known, socket_known::LOCAL_PORT, number);
+            record.local_port = number.note(&mut known, socket_known::LOCAL_PORT);
         }
         AF_VSOCK => {
             let cid = raw.get::<u32>(offset!(vsock_local_cid));
-            put(&mut record.local, 0, note!(known, socket_known::LOCAL, cid));
-            put(&mut record.local, 4, raw.get(offset!(vsock_local_port)).unwrap_or(0));
+            put(&mut record.local, 0, cid.note(&mut known, socket_known::LOCAL));
+            put(&mut record.local, 4, raw.get(offset!(vsock_local_port)).or_zero());
             let cid = raw.get::<u32>(offset!(vsock_remote_cid));
-            put(&mut record.remote, 0, note!(known, socket_known::REMOTE, cid));
-            put(&mut record.remote, 4, raw.get(offset!(vsock_remote_port)).unwrap_or(0));
+            put(&mut record.remote, 0, cid.note(&mut known, socket_known::REMOTE));
+            put(&mut record.remote, 4, raw.get(offset!(vsock_remote_port)).or_zero());
         }
         _ => {}
     }
@@ -129,15 +126,9 @@ fn addresses<A: Access>(record: &mut SocketRecord, sk: Kptr<A>) {
 #[inline(always)]
 fn ports<A: Access>(record: &mut SocketRecord, known: &mut u64, sk: Kptr<A>, raw: Kptr<Raw>) {
     let local = raw.get::<u16>(offset!(inet_sport)).map(u16::from_be);
-    record.local_port = note!(*known, socket_known::LOCAL_PORT, local);
+    record.local_port = local.note(known, socket_known::LOCAL_PORT);
     let remote = sk.get::<u16>(offset!(sock_dport)).map(u16::from_be);
-    record.remote_port = note!(*known, socket_known::REMOTE_PORT, remote);
-}
-
-/// A 16-byte member: two words, since no typed load is wider than 8 bytes.
-#[inline(always)]
-fn sk_bytes(sk: Kptr<Raw>, offset: u16) -> Option<[u8; 16]> {
-    sk.get(offset)
+    record.remote_port = remote.note(known, socket_known::REMOTE_PORT);
 }
 
 #[inline(always)]
@@ -154,7 +145,7 @@ fn put(bytes: &mut [u8; 16], at: usize, value: u32) {
 pub fn fill_unix(record: &mut UnixRecord, sk: Kptr<Raw>) {
     record.header = RecordHeader::of::<UnixRecord>(kind::UNIX, 0);
     record.local_len = unix_name(&mut record.local, sk);
-    record.remote_len = match sk.get::<u64>(offset!(unix_peer)) {
+    record.remote_len = match sk.get::<u64>(offset!(unix_peer)).ok() {
         None => UnixRecord::UNKNOWN,
         Some(peer) => match Kptr::<Raw>::to(peer) {
             None => 0,
@@ -166,9 +157,9 @@ pub fn fill_unix(record: &mut UnixRecord, sk: Kptr<Raw>) {
 /// The bytes of `sun_path` in a unix socket's name; [`UnixRecord::UNKNOWN`] if it can't be read.
 #[inline(always)]
 fn unix_name(name: &mut [u8; UNIX_NAME_BYTES], sk: Kptr<Raw>) -> u32 {
-    let Some(address) = sk.get::<u64>(offset!(unix_addr)) else { return UnixRecord::UNKNOWN };
+    let Some(address) = sk.get::<u64>(offset!(unix_addr)).ok() else { return UnixRecord::UNKNOWN };
     let Some(address) = Kptr::<Raw>::to(address) else { return 0 };
-    let Some(len) = address.get::<u32>(offset!(unix_address_len)) else {
+    let Some(len) = address.get::<u32>(offset!(unix_address_len)).ok() else {
         return UnixRecord::UNKNOWN;
     };
     /// `sun_family`, which `len` counts.

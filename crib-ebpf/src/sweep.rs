@@ -18,11 +18,14 @@ pub fn step<const LOOPS: bool>(context: *const TaskFileContext) -> i32 {
     let Some(state) = emit::state() else { return 0 };
     let totals = &mut state.totals;
     let table = match step.item {
-        Some(item) if item.wanted() => item.task.get::<u64>(offset!(task_files)).unwrap_or(0),
+        Some(item) if item.wanted() => item.task.get::<u64>(offset!(task_files)).or_zero(),
         Some(_) => return 0,
         None => 0,
     };
-    let tid = step.item.and_then(|item| item.task.get::<u32>(offset!(task_pid))).unwrap_or(0);
+    let tid = match step.item {
+        Some(item) => item.task.get::<u32>(offset!(task_pid)).or_zero(),
+        None => 0,
+    };
     if totals.files != 0 && (totals.table != table || totals.tid != tid) {
         if !step.seq.write_record(totals) {
             // No room: nothing was added yet, and the kernel shows this file again.
@@ -44,7 +47,7 @@ fn begin(totals: &mut TotalsRecord, item: Item, table: u64, tid: u32) {
     totals.header = RecordHeader::of::<TotalsRecord>(kind::TOTALS, 0);
     totals.table = table;
     totals.tid = tid;
-    totals.tgid = item.task.get(offset!(task_tgid)).unwrap_or(0);
+    totals.tgid = item.task.get(offset!(task_tgid)).or_zero();
     totals.sockets = 0;
     totals.recv_payload = 0;
     totals.send_payload = 0;
@@ -59,10 +62,10 @@ fn add<const LOOPS: bool>(totals: &mut TotalsRecord, item: Item, frame: &mut Fra
     totals.sockets += 1;
     let record: &mut SocketRecord = &mut frame.socket;
     record.known = 0;
-    record.family = sk.get(offset!(sock_family)).unwrap_or(0);
-    record.sock_type = sk.get(offset!(sock_type)).unwrap_or(0);
-    record.protocol = sk.get(offset!(sock_protocol)).unwrap_or(0);
-    record.state = sk.get(offset!(sock_state)).unwrap_or(0);
+    record.family = sk.get(offset!(sock_family)).or_zero();
+    record.sock_type = sk.get(offset!(sock_type)).or_zero();
+    record.protocol = sk.get(offset!(sock_protocol)).or_zero();
+    record.state = sk.get(offset!(sock_state)).or_zero();
     transport::fill::<_, LOOPS>(record, sk);
     if record.known & socket_known::RECV_PAYLOAD != 0 {
         totals.recv_payload += record.recv_payload;

@@ -82,8 +82,7 @@ fn write_pipe<const LOOPS: bool>(seq: Seq, item: Item, frame: &mut Frame) -> boo
     let Some(pipe) = item
         .file
         .follow(offset!(file_inode))
-        .and_then(|inode| inode.get::<u64>(offset!(inode_pipe)))
-        .and_then(Kptr::<Raw>::to)
+        .and_then(|inode| Kptr::<Raw>::to(inode.get(offset!(inode_pipe)).or_zero()))
     else {
         return true;
     };

@@ -6,7 +6,7 @@
 use crib_common::record::{SocketRecord, socket_known};
 
 use crate::queue::{Counted, Queue, Sum};
-use crate::read::{Access, Kptr, Raw, offset};
+use crate::read::{Access, Kptr, Raw, Value, offset};
 use crate::socket::{AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, TCP_LISTEN};
 
 const IPPROTO_TCP: u16 = 6;
@@ -32,17 +32,21 @@ const UNREAD: Counted = Counted { sender: 0, less_consumed: true };
 /// What is queued in one direction.
 #[derive(Clone, Copy, Default)]
 struct Queued {
-    messages: Option<u32>,
-    payload: Option<u64>,
-    memory: Option<u64>,
+    messages: Value<u32>,
+    payload: Value<u64>,
+    memory: Value<u64>,
 }
 
 impl Queued {
-    const NOTHING: Self = Self { messages: Some(0), payload: Some(0), memory: Some(0) };
+    /// No messages, no payload, and so much memory.
+    #[inline(always)]
+    fn nothing(memory: Value<u64>) -> Self {
+        Self { messages: Value::of(0), payload: Value::of(0), memory }
+    }
 
     #[inline(always)]
-    fn counted(sum: Option<Sum>, messages: Option<u32>, memory: Option<u64>) -> Self {
-        Self { messages, payload: sum.map(|sum| sum.payload), memory }
+    fn counted(sum: Sum, messages: Value<u32>, memory: Value<u64>) -> Self {
+        Self { messages, payload: Value::when(sum.whole, sum.payload), memory }
     }
 }
 
@@ -64,29 +68,29 @@ pub fn fill<A: Access, const LOOPS: bool>(record: &mut SocketRecord, sk: Kptr<A>
         _ => (received::<A, false>(sk), sent(sk)),
     };
     let known = &mut record.known;
-    record.recv_messages = crate::file::note!(*known, socket_known::RECV_MESSAGES, recv.messages);
-    record.recv_payload = crate::file::note!(*known, socket_known::RECV_PAYLOAD, recv.payload);
-    record.recv_memory = crate::file::note!(*known, socket_known::RECV_MEMORY, recv.memory);
-    record.send_messages = crate::file::note!(*known, socket_known::SEND_MESSAGES, send.messages);
-    record.send_payload = crate::file::note!(*known, socket_known::SEND_PAYLOAD, send.payload);
-    record.send_memory = crate::file::note!(*known, socket_known::SEND_MEMORY, send.memory);
+    record.recv_messages = recv.messages.note(known, socket_known::RECV_MESSAGES);
+    record.recv_payload = recv.payload.note(known, socket_known::RECV_PAYLOAD);
+    record.recv_memory = recv.memory.note(known, socket_known::RECV_MEMORY);
+    record.send_messages = send.messages.note(known, socket_known::SEND_MESSAGES);
+    record.send_payload = send.payload.note(known, socket_known::SEND_PAYLOAD);
+    record.send_memory = send.memory.note(known, socket_known::SEND_MEMORY);
 }
 
 /// The sum over a queue where the kernel can loop; else only over an empty one.
 #[inline(always)]
-fn sum<const LOOPS: bool>(queue: Option<Queue>, counted: Counted) -> Option<Sum> {
-    let queue = queue?;
-    if LOOPS { queue.sum(counted) } else { (queue.len()? == 0).then_some(Sum::default()) }
+fn sum<const LOOPS: bool>(queue: Option<Queue>, counted: Counted) -> Sum {
+    let Some(queue) = queue else { return Sum::default() };
+    if LOOPS { queue.sum(counted) } else { Sum { whole: queue.len().is(0), ..Sum::default() } }
 }
 
 #[inline(always)]
-fn rmem_alloc<A: Access>(sk: Kptr<A>) -> Option<u64> {
+fn rmem_alloc<A: Access>(sk: Kptr<A>) -> Value<u64> {
     sk.get::<u32>(offset!(sock_rmem_alloc)).map(u64::from)
 }
 
 /// `sk_wmem_alloc_get()`: the count begins at 1 for the socket itself.
 #[inline(always)]
-fn wmem_alloc<A: Access>(sk: Kptr<A>) -> Option<u64> {
+fn wmem_alloc<A: Access>(sk: Kptr<A>) -> Value<u64> {
     sk.get::<u32>(offset!(sock_wmem_alloc)).map(|count| u64::from(count.saturating_sub(1)))
 }
 
@@ -95,21 +99,27 @@ fn receive_queue<A: Access>(sk: Kptr<A>) -> Option<Queue> {
     Queue::of(sk, offset!(sock_receive_queue))
 }
 
+#[inline(always)]
+fn len(queue: Option<Queue>) -> Value<u32> {
+    match queue {
+        Some(queue) => queue.len(),
+        None => Value::unknown(),
+    }
+}
+
 /// A plain receive queue: whole messages, each read at once.
 #[inline(always)]
 fn received<A: Access, const LOOPS: bool>(sk: Kptr<A>) -> Queued {
     let queue = receive_queue(sk);
-    Queued::counted(sum::<LOOPS>(queue, ALL), queue.and_then(Queue::len), rmem_alloc(sk))
+    Queued::counted(sum::<LOOPS>(queue, ALL), len(queue), rmem_alloc(sk))
 }
 
 /// What a datagram socket has sent is on its way through devices, in no queue of its own: its
 /// memory is known, and that there is nothing where there is no memory.
 #[inline(always)]
 fn sent<A: Access>(sk: Kptr<A>) -> Queued {
-    match wmem_alloc(sk) {
-        Some(0) => Queued::NOTHING,
-        memory => Queued { memory, ..Queued::default() },
-    }
+    let memory = wmem_alloc(sk);
+    if memory.is(0) { Queued::nothing(memory) } else { Queued { memory, ..Queued::default() } }
 }
 
 /// UDP keeps what it received in two queues: the reader takes over the whole receive queue at
@@ -118,19 +128,12 @@ fn sent<A: Access>(sk: Kptr<A>) -> Queued {
 fn udp<A: Access, const LOOPS: bool>(sk: Kptr<A>, raw: Kptr<Raw>) -> Queued {
     let arrived = receive_queue(sk);
     let reader = Queue::of(raw, offset!(udp_reader_queue));
-    let messages = match (arrived.and_then(Queue::len), reader.and_then(Queue::len)) {
-        (Some(arrived), Some(reader)) => arrived.checked_add(reader),
-        _ => None,
-    };
-    let payload = match (sum::<LOOPS>(arrived, ALL), sum::<LOOPS>(reader, ALL)) {
-        (Some(arrived), Some(reader)) => Some(arrived.payload + reader.payload),
-        _ => None,
-    };
-    let deficit = raw.get::<u32>(offset!(udp_forward_deficit));
-    let memory = match (rmem_alloc(sk), deficit) {
-        (Some(memory), Some(deficit)) => Some(memory.saturating_sub(u64::from(deficit))),
-        _ => None,
-    };
+    let messages = len(arrived).with(len(reader), u32::wrapping_add);
+    let arrived = sum::<LOOPS>(arrived, ALL);
+    let reader = sum::<LOOPS>(reader, ALL);
+    let payload = Value::when(arrived.whole && reader.whole, arrived.payload + reader.payload);
+    let deficit = raw.get::<u32>(offset!(udp_forward_deficit)).map(u64::from);
+    let memory = rmem_alloc(sk).with(deficit, u64::saturating_sub);
     Queued { messages, payload, memory }
 }
 
@@ -142,61 +145,59 @@ fn tcp<A: Access>(record: &mut SocketRecord, sk: Kptr<A>, raw: Kptr<Raw>) -> (Qu
     match record.state {
         TCP_LISTEN => {
             backlog(record, sk, sk.get(offset!(sock_ack_backlog)));
-            let nothing = Queued { memory, ..Queued::NOTHING };
-            return (nothing, Queued { memory: wmem, ..Queued::NOTHING });
+            return (Queued::nothing(memory), Queued::nothing(wmem));
         }
         TCP_SYN_SENT | TCP_SYN_RECV => {
-            let nothing = Queued { memory, ..Queued::NOTHING };
             // The SYN is a message, and no payload.
-            let syn = Queued { memory: wmem, payload: Some(0), messages: None };
-            return (nothing, syn);
+            let syn = Queued { payload: Value::of(0), memory: wmem, ..Queued::default() };
+            return (Queued::nothing(memory), syn);
         }
         _ => {}
     }
-    let fin_received =
-        sk.get::<u64>(offset!(sock_common_flags)).map(|flags| flags & SOCK_DONE != 0);
-    let unread = distance(raw, offset!(tcp_rcv_nxt), offset!(tcp_copied_seq));
-    let recv = Queued {
-        messages: receive_queue(sk).and_then(Queue::len),
-        payload: match (unread, fin_received) {
-            (Some(unread), Some(fin)) => Some(u64::from(unread.saturating_sub(u32::from(fin)))),
-            _ => None,
-        },
-        memory,
-    };
-    let unsent = Queue::of(sk, offset!(sock_write_queue)).and_then(Queue::len);
-    let unacknowledged = sk.get::<u64>(offset!(sock_rtx_queue)).map(|root| root != 0);
-    let send = match (unsent, unacknowledged) {
-        // After a reset the queues are gone and the sequence numbers are not.
-        (Some(0), Some(false)) => Queued { memory: wmem, ..Queued::NOTHING },
-        (unsent, unacknowledged) => {
-            let fin_sent = matches!(record.state, TCP_FIN_WAIT1 | TCP_LAST_ACK | TCP_CLOSING);
-            let payload = distance(raw, offset!(tcp_write_seq), offset!(tcp_snd_una))
-                .map(|bytes| u64::from(bytes.saturating_sub(u32::from(fin_sent))));
-            // The retransmit queue is a tree that keeps no count.
-            let messages = if unacknowledged == Some(false) { unsent } else { None };
-            Queued { messages, payload, memory: wmem }
-        }
-    };
-    (recv, send)
+    (
+        Queued { messages: len(receive_queue(sk)), payload: unread(sk, raw), memory },
+        Queued { memory: wmem, ..unacknowledged(record.state, sk, raw) },
+    )
+}
+
+/// The bytes that TCP has received in order and nobody has read, without the FIN.
+#[inline(always)]
+fn unread<A: Access>(sk: Kptr<A>, raw: Kptr<Raw>) -> Value<u64> {
+    let fin = sk.get::<u64>(offset!(sock_common_flags)).map(|flags| flags & SOCK_DONE != 0);
+    distance(raw, offset!(tcp_rcv_nxt), offset!(tcp_copied_seq))
+        .with(fin, |bytes, fin| u64::from(bytes.saturating_sub(u32::from(fin))))
+}
+
+/// What TCP has to send, or to send again, without the FIN.
+#[inline(always)]
+fn unacknowledged<A: Access>(state: u8, sk: Kptr<A>, raw: Kptr<Raw>) -> Queued {
+    let unsent = len(Queue::of(sk, offset!(sock_write_queue)));
+    let sent: Value<u64> = sk.get(offset!(sock_rtx_queue));
+    if unsent.is(0) && sent.is(0) {
+        // After a reset the queues are gone, and the sequence numbers are not.
+        return Queued::nothing(Value::unknown());
+    }
+    let fin = matches!(state, TCP_FIN_WAIT1 | TCP_LAST_ACK | TCP_CLOSING);
+    let payload = distance(raw, offset!(tcp_write_seq), offset!(tcp_snd_una))
+        .map(|bytes| u64::from(bytes.saturating_sub(u32::from(fin))));
+    // The retransmit queue is a tree that keeps no count.
+    let messages = if sent.is(0) { unsent } else { Value::unknown() };
+    Queued { messages, payload, memory: Value::unknown() }
 }
 
 /// The bytes from one sequence number to another.
 #[inline(always)]
-fn distance(tcp: Kptr<Raw>, to: u16, from: u16) -> Option<u32> {
-    Some(tcp.get::<u32>(to)?.wrapping_sub(tcp.get(from)?))
+fn distance(tcp: Kptr<Raw>, to: u16, from: u16) -> Value<u32> {
+    tcp.get::<u32>(to).with(tcp.get::<u32>(from), u32::wrapping_sub)
 }
 
 /// A listener's queue.
 #[inline(always)]
-fn backlog<A: Access>(record: &mut SocketRecord, sk: Kptr<A>, pending: Option<u32>) {
-    if let Some(pending) = pending
-        && let Some(max) = sk.get(offset!(sock_max_ack_backlog))
-    {
-        record.accept_pending = pending;
-        record.accept_max = max;
-        record.known |= socket_known::ACCEPT;
-    }
+fn backlog<A: Access>(record: &mut SocketRecord, sk: Kptr<A>, pending: Value<u32>) {
+    let max = sk.get::<u32>(offset!(sock_max_ack_backlog));
+    record.accept_max = max.or_zero();
+    record.accept_pending =
+        pending.with(max, |pending, _| pending).note(&mut record.known, socket_known::ACCEPT);
 }
 
 /// Unix sockets have no send queue: what one sends is in its peer's receive queue at once, and
@@ -207,46 +208,39 @@ fn unix<A: Access, const LOOPS: bool>(
     sk: Kptr<A>,
     raw: Kptr<Raw>,
 ) -> (Queued, Queued) {
-    if let Some(files) = raw.get(offset!(unix_scm_files)) {
-        record.inflight = files;
-        record.known |= socket_known::INFLIGHT;
-    }
+    let inflight: Value<u32> = raw.get(offset!(unix_scm_files));
+    record.inflight = inflight.note(&mut record.known, socket_known::INFLIGHT);
     let queue = receive_queue(sk);
-    let messages = queue.and_then(Queue::len);
+    let messages = len(queue);
     let memory = wmem_alloc(sk);
     if record.state == TCP_LISTEN {
         // What waits in a listener's receive queue are connections.
         backlog(record, sk, messages);
-        return (Queued::NOTHING, Queued { memory, ..Queued::NOTHING });
+        return (Queued::nothing(Value::of(0)), Queued::nothing(memory));
     }
     let unread = sum::<LOOPS>(queue, UNREAD);
     // The senders are charged for it, so the socket's own counter says nothing.
-    let recv = Queued::counted(unread, messages, unread.map(|sum| sum.memory));
-    let Some(peer) = raw.get::<u64>(offset!(unix_peer)) else {
-        return (recv, Queued { memory, ..Queued::default() });
-    };
-    let peer = Kptr::<Raw>::to(peer);
-    if let Some(ino) = peer.and_then(inode_number) {
-        record.peer_ino = ino;
-        record.known |= socket_known::PEER_INO;
+    let recv = Queued::counted(unread, messages, Value::when(unread.whole, unread.memory));
+    let peer = Kptr::<Raw>::to(raw.get(offset!(unix_peer)).or_zero());
+    if let Some(peer) = peer {
+        record.peer_ino = inode_number(peer).note(&mut record.known, socket_known::PEER_INO);
     }
-    let send = match (memory, peer) {
-        (Some(0), _) => Queued::NOTHING,
-        (memory, Some(peer)) => {
-            let mine = Counted { sender: sk.address(), less_consumed: true };
-            let sum = sum::<LOOPS>(receive_queue(peer), mine);
-            Queued::counted(sum, sum.map(|sum| sum.messages), memory)
-        }
-        // Sent to whom it was addressed, one message here and one there.
-        (memory, None) => Queued { memory, ..Queued::default() },
-    };
-    (recv, send)
+    if memory.is(0) {
+        return (recv, Queued::nothing(memory));
+    }
+    // Without a peer it was sent to whom it was addressed, one message here and one there.
+    let Some(peer) = peer else { return (recv, Queued { memory, ..Queued::default() }) };
+    let mine = Counted { sender: sk.address(), less_consumed: true };
+    let sum = sum::<LOOPS>(receive_queue(peer), mine);
+    (recv, Queued::counted(sum, Value::when(sum.whole, sum.messages), memory))
 }
 
 /// The inode number of a socket: its `struct socket` and its inode are one allocation
 /// (`struct socket_alloc`, in which the socket comes first).
 #[inline(always)]
-fn inode_number(sk: Kptr<Raw>) -> Option<u64> {
-    let socket = sk.follow(offset!(sock_socket))?;
-    socket.get(offset!(socket_alloc_ino))
+fn inode_number(sk: Kptr<Raw>) -> Value<u64> {
+    match sk.follow(offset!(sock_socket)) {
+        Some(socket) => socket.get(offset!(socket_alloc_ino)),
+        None => Value::unknown(),
+    }
 }

@@ -4,8 +4,13 @@
 //! Data flows one way: [`kernel`] (or [`procfs`]) → wire records → decode → [`model`] →
 //! view or export. ARCHITECTURE.md tells why each part stands where it does.
 
+pub mod cli;
+pub mod command;
 pub mod decode;
+pub mod export;
+pub mod failure;
 pub mod kernel;
 pub mod model;
 pub mod procfs;
+pub mod settings;
 pub mod source;

@@ -181,7 +181,7 @@ fn first_that_loads(object: &mut Object, names: [&'static str; 2]) -> Result<Pro
     let [full, plain] = names;
     object.iterator(full, TASK_FILE).or_else(|error| {
         let refused = |error: &LoadError| {
-            !matches!(error.io_error().and_then(io::Error::raw_os_error), Some(libc::EPERM))
+            error.io_error().and_then(io::Error::raw_os_error) != Some(libc::EPERM)
         };
         if !refused(&error) {
             return Err(missing(error));
@@ -227,7 +227,8 @@ fn garbled(process: &Process, error: DecodeError) -> ReadError {
 /// What to tell a user whose kernel or privileges don't allow it.
 fn missing(error: LoadError) -> ReadError {
     let remedy = match error.io_error().and_then(io::Error::raw_os_error) {
-        Some(libc::EPERM | libc::EACCES) => "run it as root: sudo crib-top",
+        // EACCES is what the verifier says of a program that it refuses.
+        Some(libc::EPERM) => "run it as root: sudo crib-top",
         _ => "`crib-top doctor` says what this kernel allows",
     };
     ReadError::Missing { what: error.to_string(), remedy: remedy.to_owned() }

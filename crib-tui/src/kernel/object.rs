@@ -91,13 +91,9 @@ impl Object {
     /// [`LoadError`] where BTF, privileges or memory are missing.
     pub fn open() -> Result<Self, LoadError> {
         let data = btf::read(Path::new(btf::VMLINUX))?;
-        let offsets = Offsets(btf::Btf::parse(&data)?.kernel_offsets());
+        let offsets = btf::Btf::parse(&data)?.kernel_offsets();
         let kernel = aya::Btf::parse(&data, aya::Endianness::default())?;
-        let mut loader = EbpfLoader::new();
-        // No relocations by BTF are in the object; its own BTF is not needed to run it.
-        loader.btf(None).override_global("OFFSETS", &offsets, true);
-        let ebpf = loader.load(OBJECT)?;
-        Ok(Self { ebpf, kernel })
+        Ok(Self { ebpf: load(offsets)?, kernel })
     }
 
     /// The program of this name, loaded; `target` is what it iterates over (`task_file`).
@@ -126,6 +122,15 @@ impl Object {
     }
 }
 
+/// The object with these offsets in it.
+fn load(offsets: KernelOffsets) -> Result<Ebpf, LoadError> {
+    let offsets = Offsets(offsets);
+    let mut loader = EbpfLoader::new();
+    // No relocations by BTF are in the object; its own BTF is not needed to run it.
+    loader.btf(None).override_global("OFFSETS", &offsets, true);
+    Ok(loader.load(OBJECT)?)
+}
+
 /// [`KernelOffsets`] as aya takes globals.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
@@ -145,4 +150,50 @@ unsafe impl aya::Pod for Asked {}
 /// The descriptor of a loaded program.
 pub fn borrow(program: &ProgramFd) -> BorrowedFd<'_> {
     program.as_fd()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crib_common::offsets::ABSENT;
+
+    const PROGRAMS: [&str; 4] = ["files", "files_plain", "totals", "totals_plain"];
+
+    #[test]
+    fn every_program_loads() {
+        let mut object = Object::open().unwrap();
+        for program in PROGRAMS {
+            object.iterator(program, "task_file").unwrap();
+        }
+    }
+
+    /// A kernel that lacks a member makes a field unknown, never a program unloadable.
+    #[test]
+    fn programs_load_without_any_one_member() {
+        let mut refused = Vec::new();
+        let data = btf::read(Path::new(btf::VMLINUX)).unwrap();
+        let offsets = btf::Btf::parse(&data).unwrap().kernel_offsets();
+        let mut object = Object::open().unwrap();
+        for (index, (name, _)) in KernelOffsets::WANTED.iter().enumerate() {
+            let mut at = 0..;
+            let without = KernelOffsets::resolve(|_| {
+                let at = at.next()?;
+                let known = lookup(&offsets, at);
+                (at != index && known != ABSENT).then_some(u32::from(known))
+            });
+            object.ebpf = load(without).unwrap();
+            for program in PROGRAMS {
+                if let Err(error) = object.iterator(program, "task_file") {
+                    refused.push(format!("without {name}: {error}"));
+                }
+            }
+        }
+        assert!(refused.is_empty(), "{refused:#?}");
+    }
+
+    /// The offset at a position of [`KernelOffsets::WANTED`]: fields and list are of one macro.
+    fn lookup(offsets: &KernelOffsets, index: usize) -> u16 {
+        // SAFETY: a `repr(C)` struct of `u16`s is an array of them.
+        unsafe { (&raw const *offsets).cast::<u16>().add(index).read() }
+    }
 }

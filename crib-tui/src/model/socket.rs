@@ -90,6 +90,16 @@ pub enum Shutdown {
 }
 
 impl Shutdown {
+    /// The name that it has in the table and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Both => "both",
+        }
+    }
+
     /// From `sk_shutdown`: bit 0 is RCV_SHUTDOWN, bit 1 SEND_SHUTDOWN.
     pub fn from_kernel(bits: u8) -> Self {
         match bits & 3 {

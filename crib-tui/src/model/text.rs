@@ -1,5 +1,6 @@
 //! Bytes that came from someone else (file names, command names), made safe to show.
 
+use std::borrow::Cow;
 use std::fmt::{self, Display, Write};
 
 use serde::{Serialize, Serializer};
@@ -15,6 +16,14 @@ impl Text {
     /// The bytes exactly as they were read.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The text as [`Display`] shows it; borrowed where nothing has to be escaped.
+    pub fn escaped(&self) -> Cow<'_, str> {
+        match str::from_utf8(&self.0) {
+            Ok(text) if !text.contains(is_unsafe) => Cow::Borrowed(text),
+            _ => Cow::Owned(self.to_string()),
+        }
     }
 
     /// Whether there is nothing in it.
@@ -116,6 +125,8 @@ mod tests {
         #[test]
         fn no_byte_string_leaves_a_control_character(bytes: Vec<u8>) {
             prop_assert!(!escape(&bytes).chars().any(is_unsafe));
+            let text = Text::from(bytes);
+            prop_assert_eq!(text.escaped(), text.to_string());
         }
     }
 }

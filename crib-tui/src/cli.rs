@@ -1,0 +1,154 @@
+//! The command line as it is written: nothing is checked here that needs more than clap.
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+
+use crate::model::escape;
+use crate::source::SourceChoice;
+
+/// See a live process's open files and what waits in its sockets
+///
+/// Reads a process's open files, sockets and queues from the running kernel by BPF
+/// iterators, without stopping it or consuming anything. Without a command it opens a live
+/// view; without a terminal it prints the table once.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "crib-top", bin_name = "crib-top", version, args_override_self = true)]
+#[command(subcommand_help_heading = "Commands", disable_help_subcommand = true)]
+#[command(after_help = "\
+Exit codes: 0 done; 1 the target doesn't exist, went away, or nothing matched; 2 usage;
+3 a privilege or kernel feature is missing (see crib-top doctor).")]
+#[command(max_term_width = 100)]
+pub struct Cli {
+    /// What to do; the live view where it is left out.
+    #[command(subcommand)]
+    pub command: Option<CliCommand>,
+    /// What every command takes.
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+/// The commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub enum CliCommand {
+    /// Print the table of open files, once
+    Files,
+    /// Print every process with its descriptors, limit, sockets and queued bytes
+    Ps,
+    /// Print what this kernel and this user allow, and how to get the rest
+    Doctor,
+}
+
+/// The flags, which may stand before and after a command.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Flags {
+    /// The process, by pid or by command name; several are separated by commas
+    #[arg(short, long, global = true, value_name = "PID|NAME", help_heading = "What to show")]
+    pub pid: Option<String>,
+    /// Show only the rows that match, e.g. 'KIND == "socket" and RECVQ > 4K'
+    #[arg(short = 'Q', long, global = true, value_name = "EXPR", help_heading = "What to show")]
+    #[arg(allow_hyphen_values = true)]
+    pub filter: Option<String>,
+    /// Columns of the table, e.g. FD,NAME; with a + they are added to the usual ones
+    #[arg(short, long, global = true, value_name = "COL,+COL", help_heading = "What to show")]
+    pub output: Option<String>,
+    /// List the columns
+    #[arg(short = 'H', long, global = true, help_heading = "What to show")]
+    pub list_columns: bool,
+    /// Print one JSON document
+    #[arg(short = 'J', long, global = true, help_heading = "How to show it")]
+    pub json: bool,
+    /// Print one JSON object a line
+    #[arg(short = 'j', long, global = true, help_heading = "How to show it")]
+    pub json_lines: bool,
+    /// Print no headings
+    #[arg(short, long, global = true, help_heading = "How to show it")]
+    pub noheadings: bool,
+    /// Draw with ASCII characters only; others in names appear as \xNN
+    #[arg(long, global = true, help_heading = "How to show it")]
+    pub ascii: bool,
+    /// Use no colors, as with NO_COLOR in the environment
+    #[arg(long, global = true, help_heading = "How to show it")]
+    pub no_color: bool,
+    /// Time between two readings of the live view, with its unit: 500ms, 1s, 2m [default: 1s]
+    #[arg(short, long, global = true, value_name = "TIME", help_heading = "How to read")]
+    pub delay: Option<String>,
+    /// Where to read from
+    #[arg(long, global = true, value_name = "SOURCE", help_heading = "How to read")]
+    #[arg(value_enum, default_value_t)]
+    pub source: SourceChoice,
+    /// Bytes to read of each queued message at most; 0 for none [default: 4K]
+    #[arg(long, global = true, value_name = "N", help_heading = "How to read")]
+    pub payload: Option<String>,
+}
+
+/// clap's message as the one line that a diagnostic has here: its paragraphs joined, without
+/// the usage, and with what the user wrote made safe to show.
+pub fn one_line(error: &clap::Error) -> String {
+    if error.kind() == ErrorKind::InvalidUtf8 {
+        return "an argument is not valid UTF-8; give a process by its pid".into();
+    }
+    let text = error.render().to_string();
+    let parts: Vec<String> = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+        .filter(|line| !line.is_empty())
+        .map(|line| {
+            let line = line.strip_prefix("error: ").unwrap_or(line);
+            let line = line.strip_prefix("tip: ").unwrap_or(line);
+            let line = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')).unwrap_or(line);
+            escape(line.as_bytes())
+        })
+        .collect();
+    let hint = match error.kind() {
+        // What looks like a command is mostly the process that was meant.
+        ErrorKind::InvalidSubcommand => "a process is named with -p; see crib-top --help",
+        _ => "see crib-top --help",
+    };
+    format!("{}; {hint}", parts.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn error(arguments: &[&str]) -> String {
+        let arguments = ["crib-top"].iter().chain(arguments);
+        one_line(&Cli::try_parse_from(arguments).unwrap_err())
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_stand_before_and_after_the_command() {
+        for arguments in [["crib-top", "files", "-J", "-p1"], ["crib-top", "-p1", "-J", "files"]] {
+            let cli = Cli::try_parse_from(arguments).unwrap();
+            assert_eq!(cli.command, Some(CliCommand::Files));
+            assert!(cli.flags.json);
+            assert_eq!(cli.flags.pid.as_deref(), Some("1"));
+        }
+    }
+
+    #[test]
+    fn errors_are_one_line_that_quotes_the_value_and_names_the_flag() {
+        insta::assert_snapshot!(
+            [
+                error(&["--source", "ebpf"]),
+                error(&["--filtre", "x"]),
+                error(&["flies"]),
+                error(&["1234"]),
+                error(&["files", "1234"]),
+                error(&["-p"]),
+                error(&["-p", "-5"]),
+                error(&["--json=x"]),
+                error(&["-\x1b[31m"]),
+            ]
+            .join("\n")
+        );
+    }
+}

@@ -1,0 +1,86 @@
+//! The commands that print something once and end.
+
+mod files;
+mod processes;
+mod target;
+
+use std::io::Write;
+
+use crate::export::table::Layout;
+use crate::failure::Failure;
+use crate::model::column::{self, ColumnKind, Table};
+use crate::model::{Files, Processes, ReadError, Text};
+use crate::settings::{Settings, Style, Task};
+use crate::source::{Reader, SourceChoice};
+
+pub use target::{find, find_all};
+
+/// Where a command prints: what is standard output and standard error outside of tests.
+pub struct Streams<'a, O: Write> {
+    /// For what was asked for.
+    pub out: O,
+    /// The width of the terminal behind `out`, if there is one.
+    pub width: Option<usize>,
+    /// Takes a diagnostic of one line.
+    pub note: &'a mut dyn FnMut(&str),
+}
+
+impl<O: Write> Streams<'_, O> {
+    fn layout(&self, headings: bool, style: Style) -> Layout {
+        Layout { headings, ascii: style.ascii, width: self.width }
+    }
+}
+
+/// Does what the settings say, besides the live view, for which it does nothing.
+///
+/// # Errors
+/// [`Failure`], of which some are only known after something was printed.
+pub fn run<O: Write>(settings: &Settings, streams: &mut Streams<'_, O>) -> Result<(), Failure> {
+    let (source, style) = (settings.source, settings.style);
+    match &settings.task {
+        Task::Watch(_) => {}
+        Task::Files { targets, output } => files::run(targets, output, source, style, streams)?,
+        Task::Processes { targets, output } => {
+            processes::run(targets, output, source, style, streams)?;
+        }
+        Task::Doctor { .. } => {}
+        Task::FileColumns => list_columns::<Files, O>(style, streams)?,
+        Task::ProcessColumns => list_columns::<Processes, O>(style, streams)?,
+    }
+    Ok(streams.out.flush()?)
+}
+
+/// Opens the source, and says why /proc is read where nobody asked for it.
+fn open(source: SourceChoice, note: &mut dyn FnMut(&str)) -> Result<Reader, ReadError> {
+    let reader = Reader::open(source)?;
+    if let Some(reason) = reader.reason() {
+        note(&format!("reading /proc, which knows less: {reason}"));
+    }
+    Ok(reader)
+}
+
+/// The kernel's release (uname(2)).
+fn kernel_release() -> Option<Text> {
+    sysinfo::System::kernel_version().ok().map(Text::from)
+}
+
+fn list_columns<T: Table, O: Write>(
+    style: Style,
+    streams: &mut Streams<'_, O>,
+) -> Result<(), Failure> {
+    use column::Align::Left;
+
+    let headings = [("COLUMN", Left), ("TYPE", Left), ("DESCRIPTION", Left)];
+    let lines = T::columns().iter().map(|column| {
+        let default = T::default_names().contains(&column.name);
+        let kind = match column.kind {
+            ColumnKind::Bytes => "number of bytes",
+            ColumnKind::Seconds => "number of seconds",
+            kind => kind.name(),
+        };
+        let mark = if default { " (shown by default)" } else { "" };
+        vec![column.name.into(), kind.into(), format!("{}{mark}", column.help)]
+    });
+    let layout = streams.layout(true, style);
+    Ok(crate::export::table::write_cells(&mut streams.out, &headings, lines.collect(), layout)?)
+}

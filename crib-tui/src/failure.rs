@@ -1,0 +1,86 @@
+//! How a run can fail, and the exit code that says so.
+
+use std::io;
+use std::process::ExitCode;
+
+use crate::model::{ReadError, escape};
+use crate::settings::SettingsError;
+
+/// Why a run ends otherwise than done. Each message is one line.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The arguments can't be followed.
+    #[error("{0}")]
+    Settings(#[from] SettingsError),
+    /// A name fits several processes.
+    #[error(
+        "'{}' fits {count} processes: {list}; choose one by -p PID",
+        escape(.name.as_bytes())
+    )]
+    Ambiguous {
+        /// The name.
+        name: String,
+        /// How many processes it fits.
+        count: usize,
+        /// Their pids and names.
+        list: String,
+    },
+    /// A name fits no process.
+    #[error("no process is called '{}'; crib-top ps lists all", escape(.0.as_bytes()))]
+    NoSuchName(String),
+    /// The filter let nothing through.
+    #[error("none of the {0} match the filter")]
+    NothingMatched(&'static str),
+    /// Something could not be read.
+    #[error("{0}")]
+    Read(#[from] ReadError),
+    /// Something could not be written.
+    #[error("cannot write to standard output: {0}")]
+    Write(#[from] io::Error),
+    /// The reason was said before.
+    #[error("")]
+    Said(Code),
+}
+
+/// The exit codes beside 0, which is "done".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Code {
+    /// The target doesn't exist or went away, or nothing matched; also when the kernel or the
+    /// output failed in the middle.
+    Nothing = 1,
+    /// The arguments can't be followed.
+    Usage = 2,
+    /// A privilege or a kernel feature is missing.
+    Missing = 3,
+}
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> Self {
+        Self::from(code as u8)
+    }
+}
+
+impl Failure {
+    /// The exit code.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Settings(_) | Self::Ambiguous { .. } => Code::Usage,
+            Self::Read(ReadError::Missing { .. }) => Code::Missing,
+            Self::NoSuchName(_) | Self::NothingMatched(_) | Self::Read(_) | Self::Write(_) => {
+                Code::Nothing
+            }
+            Self::Said(code) => *code,
+        }
+    }
+
+    /// What to say on standard error, if that was not yet done.
+    pub fn message(&self) -> Option<String> {
+        (!matches!(self, Self::Said(_))).then(|| self.to_string())
+    }
+
+    /// Whether nobody reads the output any more, which is no failure.
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}

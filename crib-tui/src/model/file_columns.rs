@@ -1,0 +1,349 @@
+//! The columns of the table of open files.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::column::{Column, ColumnKind, Table, Value};
+use super::{Device, Family, File, Kind, Pipe, Process, Queued, Socket, Text};
+
+/// The table of a process's open files.
+#[derive(Clone, Copy, Debug)]
+pub struct Files;
+
+/// An open file, with the process that holds it.
+#[derive(Clone, Copy, Debug)]
+pub struct FileRow<'a> {
+    /// The process in whose table the file is.
+    pub process: &'a Process,
+    /// The file.
+    pub file: &'a File,
+    /// How long it has been seen, where it is watched over time.
+    pub age: Option<Duration>,
+}
+
+impl<'a> FileRow<'a> {
+    /// The row of a single reading, which knows no ages.
+    pub fn new(process: &'a Process, file: &'a File) -> Self {
+        Self { process, file, age: None }
+    }
+}
+
+impl Table for Files {
+    type Row<'a> = FileRow<'a>;
+
+    const ROWS: &'static str = "open files";
+
+    fn columns() -> &'static [Column<Self>] {
+        COLUMNS
+    }
+
+    fn default_names() -> &'static [&'static str] {
+        &["FD", "KIND", "OPS", "MODE", "RECVQ", "SENDQ", "POS", "SIZE", "NAME"]
+    }
+}
+
+/// A column of the file itself.
+macro_rules! file {
+    ($name:literal, $kind:ident, $help:literal, $value:expr) => {
+        Column {
+            name: $name,
+            help: $help,
+            kind: ColumnKind::$kind,
+            value: |row| {
+                let value: for<'a> fn(&'a File) -> Value<'a> = $value;
+                value(row.file)
+            },
+        }
+    };
+}
+
+/// A column of the process that holds the file.
+macro_rules! process {
+    ($name:literal, $kind:ident, $help:literal, $value:expr) => {
+        Column {
+            name: $name,
+            help: $help,
+            kind: ColumnKind::$kind,
+            value: |row| {
+                let value: for<'a> fn(&'a Process) -> Value<'a> = $value;
+                value(row.process)
+            },
+        }
+    };
+}
+
+/// A column of the socket behind the file; unknown for what is no socket.
+macro_rules! socket {
+    ($name:literal, $kind:ident, $help:literal, $value:expr) => {
+        Column {
+            name: $name,
+            help: $help,
+            kind: ColumnKind::$kind,
+            value: |row| {
+                let value: for<'a> fn(&'a Socket) -> Value<'a> = $value;
+                row.file.socket.as_deref().map_or(Value::Unknown, value)
+            },
+        }
+    };
+}
+
+/// A column of the pipe behind the file; unknown for what is no pipe.
+macro_rules! pipe {
+    ($name:literal, $kind:ident, $help:literal, $value:expr) => {
+        Column {
+            name: $name,
+            help: $help,
+            kind: ColumnKind::$kind,
+            value: |row| {
+                let value: for<'a> fn(&'a Pipe) -> Value<'a> = $value;
+                row.file.pipe.as_ref().map_or(Value::Unknown, value)
+            },
+        }
+    };
+}
+
+/// One number of a direction's queue.
+fn queued<'a>(queued: Option<Queued>, field: fn(Queued) -> Option<u64>) -> Value<'a> {
+    queued.and_then(field).into()
+}
+
+fn device<'a>(device: Option<Device>) -> Value<'a> {
+    device.map(|device| device.to_string()).into()
+}
+
+static COLUMNS: &[Column<Files>] = &[
+    file!("FD", Number, "file descriptor", |f| f.fd.into()),
+    file!("KIND", Text, "kind of file: regular, socket, eventfd, ...", |f| f.kind.name().into()),
+    file!("TYPE", Text, "type as in lsfd(1): REG, TCP, UNIX-STREAM, ...", |f| type_name(f).into()),
+    file!("OPS", Text, "name of the file operations", |f| f.ops.as_deref().into()),
+    file!("MODE", Text, "access: r, w, rw, or - for O_PATH", |f| f.mode.name().into()),
+    file!("FLAGS", Text, "flags of open(2) that are set", |f| {
+        f.flags.names().collect::<Vec<_>>().join(",").into()
+    }),
+    file!("CLOEXEC", Bool, "whether exec closes it", |f| f.cloexec.into()),
+    file!("POS", Bytes, "file position", |f| f.pos.into()),
+    file!("SIZE", Bytes, "size of the file", |f| f.size.into()),
+    file!("DEV", Text, "device of the file system, major:minor", |f| device(f.dev)),
+    file!("RDEV", Text, "device that a char or block file stands for", |f| device(f.rdev)),
+    file!("INO", Number, "inode number", |f| f.ino.into()),
+    file!("REFS", Number, "references on the open file", |f| f.refs.into()),
+    file!("TID", Number, "thread whose own table it is in", |f| f.tid.into()),
+    file!("DELETED", Bool, "whether its name is gone from the file system", |f| f.deleted.into()),
+    Column {
+        name: "AGE",
+        help: "time since it was first seen; in the terminal UI",
+        kind: ColumnKind::Seconds,
+        value: |row| row.age.into(),
+    },
+    socket!("RECVQ", Bytes, "bytes that wait for the socket's reader", |s| {
+        queued(s.recv, |q| q.payload)
+    }),
+    socket!("RECVQ.MESSAGES", Number, "messages that wait for the socket's reader", |s| {
+        queued(s.recv, |q| q.messages)
+    }),
+    socket!("RECVQ.MEMORY", Bytes, "memory charged for what waits for the reader", |s| {
+        queued(s.recv, |q| q.memory)
+    }),
+    socket!("SENDQ", Bytes, "bytes sent and not yet taken", |s| queued(s.send, |q| q.payload)),
+    socket!("SENDQ.MESSAGES", Number, "messages sent and not yet taken", |s| {
+        queued(s.send, |q| q.messages)
+    }),
+    socket!("SENDQ.MEMORY", Bytes, "memory charged for what was sent and not yet taken", |s| {
+        queued(s.send, |q| q.memory)
+    }),
+    socket!("SOCK.FAMILY", Text, "address family: unix, inet, inet6, netlink, ...", |s| {
+        s.family.map(Family::name).into()
+    }),
+    socket!("SOCK.TYPE", Text, "socket type: stream, dgram, ...", |s| {
+        s.kind.map(|kind| kind.name()).into()
+    }),
+    socket!("SOCK.PROTOCOL", Text, "protocol within the family: tcp, udp, ...", |s| {
+        s.protocol.map(|protocol| protocol.name()).into()
+    }),
+    socket!("SOCK.STATE", Text, "state of the connection, as in ss(8)", |s| {
+        s.state.map(|state| state.name()).into()
+    }),
+    socket!("SOCK.LOCAL", Text, "its own address", |s| s.local.as_ref().into()),
+    socket!("SOCK.REMOTE", Text, "the address it is connected to", |s| s.remote.as_ref().into()),
+    socket!("SOCK.NETNS", Number, "inode number of its network namespace", |s| s.netns.into()),
+    socket!("SOCK.DROPS", Number, "messages dropped for want of room", |s| s.drops.into()),
+    socket!("SOCK.ERROR", Number, "pending error, an errno(3) value", |s| s.error.into()),
+    socket!("SOCK.SHUTDOWN", Text, "directions shut down: none, read, write, both", |s| {
+        s.shutdown.map(|shutdown| shutdown.name()).into()
+    }),
+    socket!("SOCK.RCVBUF", Bytes, "size of the receive buffer", |s| s.rcvbuf.into()),
+    socket!("SOCK.SNDBUF", Bytes, "size of the send buffer", |s| s.sndbuf.into()),
+    socket!("SOCK.PENDING", Number, "connections that wait for accept(2)", |s| {
+        s.accept.map(|accept| accept.pending).into()
+    }),
+    socket!("SOCK.BACKLOG", Number, "connections that may wait for accept(2)", |s| {
+        s.accept.map(|accept| accept.max).into()
+    }),
+    socket!("SOCK.INFLIGHT", Number, "files in flight in its receive queue", |s| {
+        s.inflight_files.into()
+    }),
+    socket!("SOCK.PEER.PID", Number, "process that holds the other end", |s| {
+        s.peer.and_then(|peer| peer.pid).into()
+    }),
+    socket!("SOCK.PEER.FD", Number, "descriptor of the other end", |s| {
+        s.peer.and_then(|peer| peer.fd).into()
+    }),
+    socket!("SOCK.PEER.INO", Number, "inode number of the socket at the other end", |s| {
+        s.peer.and_then(|peer| peer.ino).into()
+    }),
+    pipe!("PIPE.BYTES", Bytes, "bytes written and not yet read", |p| p.bytes.into()),
+    pipe!("PIPE.BUFFERS", Number, "buffers in use", |p| p.buffers.into()),
+    pipe!("PIPE.SLOTS", Number, "buffers there are", |p| p.slots.into()),
+    pipe!("PIPE.READERS", Number, "open files that can read from it", |p| p.readers.into()),
+    pipe!("PIPE.WRITERS", Number, "open files that can write to it", |p| p.writers.into()),
+    file!("EPOLL.WATCHES", Number, "files that an epoll instance watches", |f| {
+        f.epoll.as_ref().map(|epoll| epoll.watches.len() as u64).into()
+    }),
+    process!("PID", Number, "process id", |p| p.pid.into()),
+    process!("COMM", Text, "command name of the process", |p| (&p.comm).into()),
+    process!("UID", Number, "real user id of the process", |p| p.uid.into()),
+    process!("USER", Text, "user of the process", |p| p.user.as_deref().into()),
+    file!("NAME", Text, "path, or protocol, addresses and state of a socket", |f| name(f).into()),
+];
+
+/// The type as lsfd(1) names it: what stat(2) says, finer for sockets and anonymous inodes.
+fn type_name(file: &File) -> Cow<'static, str> {
+    Cow::Borrowed(match file.kind {
+        Kind::Regular => "REG",
+        Kind::Directory => "DIR",
+        Kind::Char => "CHR",
+        Kind::Block => "BLK",
+        Kind::Fifo | Kind::Pipe => "FIFO",
+        Kind::Symlink => "LINK",
+        Kind::Socket => {
+            let protocol = file.socket.as_deref().and_then(socket_protocol);
+            return Cow::Owned(protocol.map_or("SOCK".into(), |name| name.to_ascii_uppercase()));
+        }
+        other => other.name(),
+    })
+}
+
+/// The protocol where the family has several of them, else family and type: `tcp`,
+/// `netlink-route`, `unix-stream`.
+fn socket_protocol(socket: &Socket) -> Option<String> {
+    let family = socket.family?;
+    match (family, socket.protocol) {
+        // Zero is the default protocol: it says less than the type does.
+        (Family::INET | Family::INET6, Some(protocol)) if protocol.number != 0 => {
+            Some(protocol.name().into_owned())
+        }
+        (Family::NETLINK | Family::PACKET, Some(protocol)) => {
+            Some(format!("{}-{}", family.name(), protocol.name()))
+        }
+        _ => Some(match socket.kind {
+            Some(kind) => format!("{}-{}", family.name(), kind.name()),
+            None => family.name().into_owned(),
+        }),
+    }
+}
+
+/// What a person wants to read of a file: its path, or who a socket talks to.
+fn name(file: &File) -> Option<Cow<'_, str>> {
+    let path = file.path.as_ref().map(Text::escaped);
+    let name = match file.socket.as_deref() {
+        Some(socket) => Some(Cow::Owned(socket_name(socket, path.as_deref()))),
+        None => path,
+    };
+    match (name, file.deleted) {
+        (Some(name), Some(true)) => Some(Cow::Owned(format!("{name} (deleted)"))),
+        (name, _) => name,
+    }
+}
+
+/// `tcp 127.0.0.1:80->127.0.0.1:4711 ESTABLISHED`; of an unnamed socket the inode, which is
+/// what the other tools know it by.
+fn socket_name(socket: &Socket, path: Option<&str>) -> String {
+    let text = |address: &Option<Text>| address.as_ref().map(Text::to_string).unwrap_or_default();
+    let protocol = socket_protocol(socket);
+    let (local, remote) = (text(&socket.local), text(&socket.remote));
+    let local = if local.is_empty() { path.unwrap_or("?") } else { &local };
+    let remote = match socket.peer.and_then(|peer| peer.ino) {
+        Some(ino) if remote.is_empty() => format!("socket:[{ino}]"),
+        _ => remote,
+    };
+    let ends = if remote.is_empty() { local.to_owned() } else { format!("{local}->{remote}") };
+    let state = socket.state.map(|state| state.name());
+    [protocol.as_deref(), Some(&ends), state.as_deref()]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::column::find;
+    use super::super::sample;
+    use super::*;
+
+    fn cell<'r>(row: &'r FileRow<'_>, name: &str) -> Value<'r> {
+        (find::<Files>(name).unwrap().value)(row)
+    }
+
+    #[test]
+    fn every_default_column_exists_and_no_name_is_there_twice() {
+        assert_eq!(Files::default_columns().len(), Files::default_names().len());
+        let mut names: Vec<_> = COLUMNS.iter().map(|column| column.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), COLUMNS.len());
+    }
+
+    #[test]
+    fn values_are_of_the_kind_their_column_says() {
+        let reading = sample::reading();
+        for file in &reading.files {
+            for column in COLUMNS {
+                match (column.value)(&FileRow::new(&reading.process, file)) {
+                    Value::Unknown => {}
+                    Value::Int(_) => assert!(column.kind.is_numeric(), "{column:?}"),
+                    Value::Bool(_) => assert_eq!(column.kind, ColumnKind::Bool, "{column:?}"),
+                    Value::Text(_) => assert_eq!(column.kind, ColumnKind::Text, "{column:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_of_which_nothing_is_known_shows_no_zero() {
+        let process = sample::process();
+        let file = File::unknown(Some(3));
+        let row = FileRow::new(&process, &file);
+        for column in COLUMNS {
+            assert_ne!((column.value)(&row), Value::Int(0), "{column:?}");
+        }
+        assert_eq!(cell(&row, "NAME"), Value::Unknown);
+    }
+
+    #[test]
+    fn a_name_is_a_path_or_what_a_socket_is_about() {
+        let reading = sample::reading();
+        let names: Vec<_> = reading
+            .files
+            .iter()
+            .map(|file| {
+                let row = FileRow::new(&reading.process, file);
+                format!("{} {}", cell(&row, "TYPE"), cell(&row, "NAME"))
+            })
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "CHR /dev/pts/0",
+                "FIFO pipe:[20]",
+                "REG /tmp/caf\u{e9}\\x1b[31m (deleted)",
+                "TCP tcp 127.0.0.1:80->127.0.0.1:4711 ESTABLISHED",
+                "UNIX-STREAM unix-stream socket:[1235]->socket:[1236] ESTABLISHED",
+                "NETLINK-ROUTE netlink-route route:100 UNCONN",
+                "SOCK socket:[1240]",
+                "eventpoll anon_inode:[eventpoll]",
+                "unknown -",
+            ]
+        );
+    }
+}

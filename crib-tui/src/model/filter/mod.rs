@@ -1,0 +1,227 @@
+//! Filters: conditions on the columns of a row, in the grammar of scols-filter(5).
+//!
+//! ```text
+//! KIND == "socket" and SOCK.STATE == "CLOSE-WAIT" and RECVQ > 4K
+//! ```
+//!
+//! Beside that grammar, a bare word that is no column's name is searched in all text columns,
+//! and so is a string or number that stands alone. A comparison with an unknown value is
+//! false, whatever its operator; `not` turns that around.
+
+mod lexer;
+mod parser;
+
+use std::cmp::Ordering;
+use std::fmt::{self, Display};
+
+use regex::{Regex, RegexBuilder};
+
+use super::Files;
+use super::column::{Column, ColumnKind, Table, Value};
+
+/// A condition on the rows of a table.
+///
+/// Shown, it is an expression that parses to the same filter, with each pair of parentheses.
+#[derive(Clone, Debug)]
+pub struct Filter<T: Table = Files> {
+    expr: Expr<T>,
+}
+
+/// The value of a number as filters write it: `12`, `-1`, `4K`, `4KiB` (of 1024 bytes); none
+/// for what isn't one, or is too large.
+pub fn parse_number(text: &str) -> Option<i128> {
+    lexer::number(text).and_then(Result::ok)
+}
+
+/// Why an expression is not a filter: one line, which names the place.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("at column {column}: {message}")]
+pub struct FilterError {
+    /// Where it went wrong, in characters from 1.
+    pub column: usize,
+    /// What was expected or is not known.
+    pub message: String,
+}
+
+impl<T: Table> Filter<T> {
+    /// Reads an expression. An empty one matches every row.
+    ///
+    /// # Errors
+    /// [`FilterError`] where the grammar, the names of the columns or the types of operands
+    /// are not followed.
+    pub fn parse(text: &str) -> Result<Self, FilterError> {
+        parser::parse(text).map(|expr| Self { expr })
+    }
+
+    /// Whether a row fulfils the condition.
+    pub fn matches(&self, row: &T::Row<'_>) -> bool {
+        self.expr.matches(row)
+    }
+}
+
+impl<T: Table> Display for Filter<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.expr.fmt(f)
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Expr<T: Table> {
+    /// All of them, at least two.
+    And(Vec<Expr<T>>),
+    /// Any of them, at least two.
+    Or(Vec<Expr<T>>),
+    Not(Box<Expr<T>>),
+    Constant(bool),
+    /// Whether the column has a value that is not no, zero or empty.
+    Has(&'static Column<T>),
+    /// Whether any text column contains the word.
+    Word(Word),
+    Compare(Operand<T>, Comparison, Operand<T>),
+    /// Whether the operand's text matches, or with `negated` does not.
+    Match {
+        operand: Operand<T>,
+        negated: bool,
+        regex: Regex,
+    },
+}
+
+/// A word to be searched without regard to case.
+#[derive(Clone, Debug)]
+struct Word {
+    text: String,
+    regex: Regex,
+}
+
+impl Word {
+    /// # Errors
+    /// For a word so long that its regular expression exceeds the limit of the library.
+    fn new(text: &str) -> Result<Self, regex::Error> {
+        let regex = RegexBuilder::new(&regex::escape(text)).case_insensitive(true).build()?;
+        Ok(Self { text: text.to_owned(), regex })
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Operand<T: Table> {
+    Column(&'static Column<T>),
+    Literal(Value<'static>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Comparison {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+impl Comparison {
+    fn symbol(self) -> &'static str {
+        match self {
+            Self::Equal => "==",
+            Self::NotEqual => "!=",
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+        }
+    }
+
+    fn holds(self, ordering: Ordering) -> bool {
+        match self {
+            Self::Equal => ordering.is_eq(),
+            Self::NotEqual => ordering.is_ne(),
+            Self::Less => ordering.is_lt(),
+            Self::LessOrEqual => ordering.is_le(),
+            Self::Greater => ordering.is_gt(),
+            Self::GreaterOrEqual => ordering.is_ge(),
+        }
+    }
+}
+
+impl<T: Table> Expr<T> {
+    fn matches(&self, row: &T::Row<'_>) -> bool {
+        match self {
+            Self::And(all) => all.iter().all(|expr| expr.matches(row)),
+            Self::Or(any) => any.iter().any(|expr| expr.matches(row)),
+            Self::Not(expr) => !expr.matches(row),
+            Self::Constant(value) => *value,
+            Self::Has(column) => (column.value)(row).is_truthy(),
+            Self::Word(word) => T::columns()
+                .iter()
+                .filter(|column| column.kind == ColumnKind::Text)
+                .map(|column| (column.value)(row))
+                .any(|value| value.is_known() && word.regex.is_match(&value.text())),
+            Self::Compare(left, comparison, right) => {
+                let (left, right) = (left.value(row), right.value(row));
+                left.is_known() && right.is_known() && comparison.holds(left.cmp(&right))
+            }
+            Self::Match { operand, negated, regex } => {
+                let value = operand.value(row);
+                value.is_known() && regex.is_match(&value.text()) != *negated
+            }
+        }
+    }
+}
+
+impl<T: Table> Operand<T> {
+    fn value<'r>(&'r self, row: &'r T::Row<'_>) -> Value<'r> {
+        match self {
+            Self::Column(column) => (column.value)(row),
+            Self::Literal(value) => value.clone(),
+        }
+    }
+}
+
+impl<T: Table> Display for Expr<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let joined = |f: &mut fmt::Formatter<'_>, list: &[Self], operator: &str| {
+            list.iter().enumerate().try_for_each(|(index, expr)| {
+                let before = if index > 0 { operator } else { "" };
+                // And and or inside one another, and not, need their parentheses.
+                match expr {
+                    Self::And(_) | Self::Or(_) => write!(f, "{before}({expr})"),
+                    _ => write!(f, "{before}{expr}"),
+                }
+            })
+        };
+        match self {
+            Self::And(all) => joined(f, all, " and "),
+            Self::Or(any) => joined(f, any, " or "),
+            Self::Not(expr) => write!(f, "not ({expr})"),
+            Self::Constant(value) => write!(f, "{value}"),
+            Self::Has(column) => f.write_str(column.name),
+            Self::Word(word) => f.write_str(&quoted(&word.text)),
+            Self::Compare(left, comparison, right) => {
+                write!(f, "{left} {} {right}", comparison.symbol())
+            }
+            Self::Match { operand, negated, regex } => {
+                let operator = if *negated { "!~" } else { "=~" };
+                write!(f, "{operand} {operator} {}", quoted(regex.as_str()))
+            }
+        }
+    }
+}
+
+impl<T: Table> Display for Operand<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Column(column) => f.write_str(column.name),
+            Self::Literal(Value::Text(text)) => f.write_str(&quoted(text)),
+            Self::Literal(Value::Bool(value)) => write!(f, "{value}"),
+            Self::Literal(value) => write!(f, "{value}"),
+        }
+    }
+}
+
+/// In the quotes that the text doesn't contain: the grammar has no escapes, so no literal
+/// can contain both.
+fn quoted(text: &str) -> String {
+    if text.contains('"') { format!("'{text}'") } else { format!("\"{text}\"") }
+}
+
+#[cfg(test)]
+mod tests;
