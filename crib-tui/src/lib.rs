@@ -14,3 +14,4 @@ pub mod model;
 pub mod procfs;
 pub mod settings;
 pub mod source;
+pub mod tui;

@@ -1,5 +1,6 @@
 //! The commands that print something once and end.
 
+mod doctor;
 mod files;
 mod processes;
 mod target;
@@ -43,7 +44,7 @@ pub fn run<O: Write>(settings: &Settings, streams: &mut Streams<'_, O>) -> Resul
         Task::Processes { targets, output } => {
             processes::run(targets, output, source, style, streams)?;
         }
-        Task::Doctor { .. } => {}
+        Task::Doctor { format, headings } => doctor::run(*format, *headings, style, streams)?,
         Task::FileColumns => list_columns::<Files, O>(style, streams)?,
         Task::ProcessColumns => list_columns::<Processes, O>(style, streams)?,
     }

@@ -10,6 +10,7 @@ mod epoll;
 mod file;
 mod file_columns;
 pub mod filter;
+mod history;
 mod kind;
 mod pipe;
 mod process;
@@ -25,6 +26,9 @@ pub use epoll::{Epoll, Watch};
 pub use file::{AccessMode, Device, File, FileId, OpenFlags};
 pub use file_columns::{FileRow, Files};
 pub use filter::{Filter, FilterError};
+pub use history::{
+    Changed, FilesTable, History, MARK_READINGS, Presence, Seen, TrackedFile, queued,
+};
 pub use kind::{Evidence, Kind};
 pub use pipe::Pipe;
 pub use process::{Process, ProcessState, ProcessTotals};

@@ -1,0 +1,402 @@
+//! Readings of one process compared: what is new, what was closed, what changed.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::{File, FilesReading, Process, Queued, Source};
+
+/// For how many readings a mark stays, the one in which it appeared included.
+pub const MARK_READINGS: u8 = 3;
+
+/// One process's files after the latest reading, each with what is known from earlier ones.
+#[derive(Clone, Debug)]
+pub struct FilesTable {
+    /// Where the reading came from.
+    pub source: Source,
+    /// When it was begun.
+    pub time: SystemTime,
+    /// Whose files they are.
+    pub process: Process,
+    /// Whether every descriptor that was open throughout the reading is in it.
+    pub complete: bool,
+    /// How many descriptors are open; closed ones that are still shown don't count.
+    pub open: usize,
+    /// The rows by thread table and descriptor; a closed file stands before the one that
+    /// took over its number.
+    pub rows: Vec<TrackedFile>,
+}
+
+/// One file, and what comparing readings tells of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrackedFile {
+    /// As last read.
+    pub file: File,
+    /// Since when it has been seen.
+    pub seen: Seen,
+    /// Whether it is there, and since when.
+    pub presence: Presence,
+    /// Whether the counts of its receive direction changed lately.
+    pub recv: Changed,
+    /// Whether the counts of its send direction changed lately.
+    pub send: Changed,
+}
+
+/// Since when a file has been seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// It was there in the first reading: it is at least as old as that.
+    AtLeastSince(SystemTime),
+    /// It appeared in this reading, between which and the one before it was opened.
+    Since(SystemTime),
+}
+
+impl Seen {
+    /// How long ago that was at `now`; zero where the clock was set back.
+    pub fn age(self, now: SystemTime) -> Duration {
+        let (Self::AtLeastSince(time) | Self::Since(time)) = self;
+        now.duration_since(time).unwrap_or_default()
+    }
+}
+
+/// Whether a file is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It was there before.
+    Open,
+    /// It was opened since the reading before, or one of the few before that.
+    New {
+        /// For how many more readings to say so.
+        left: u8,
+    },
+    /// It is closed, and shown for a little longer.
+    Closed {
+        /// For how many more readings.
+        left: u8,
+    },
+    /// The latest reading was not complete and doesn't hold it: it may be there or not.
+    Unconfirmed,
+}
+
+/// Whether a number changed lately.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// For how many more readings to say so.
+    left: u8,
+}
+
+impl Changed {
+    /// Whether it is to be pointed out.
+    pub fn is_recent(self) -> bool {
+        self.left > 0
+    }
+
+    fn next(self, changed: bool) -> Self {
+        Self { left: if changed { MARK_READINGS } else { self.left.saturating_sub(1) } }
+    }
+}
+
+impl TrackedFile {
+    /// A file seen for the first time.
+    fn appeared(file: File, time: SystemTime, first_reading: bool) -> Self {
+        let (seen, presence) = if first_reading {
+            (Seen::AtLeastSince(time), Presence::Open)
+        } else {
+            (Seen::Since(time), Presence::New { left: MARK_READINGS - 1 })
+        };
+        Self { file, seen, presence, recv: Changed::default(), send: Changed::default() }
+    }
+
+    /// The same file in the next reading.
+    fn continued(&self, file: File) -> Self {
+        let presence = match self.presence {
+            Presence::New { left } if left > 0 => Presence::New { left: left - 1 },
+            Presence::New { .. }
+            | Presence::Open
+            | Presence::Closed { .. }
+            | Presence::Unconfirmed => Presence::Open,
+        };
+        let (old_recv, old_send) = queued(&self.file);
+        let (recv, send) = queued(&file);
+        Self {
+            recv: self.recv.next(differ(old_recv, recv)),
+            send: self.send.next(differ(old_send, send)),
+            file,
+            seen: self.seen,
+            presence,
+        }
+    }
+
+    /// The row that is left when the next reading doesn't hold the file; none when it has
+    /// been shown as closed for long enough.
+    fn missing(&self, complete: bool) -> Option<Self> {
+        let presence = match self.presence {
+            Presence::Closed { left: 0 } => return None,
+            Presence::Closed { left } => Presence::Closed { left: left - 1 },
+            _ if complete => Presence::Closed { left: MARK_READINGS - 1 },
+            _ => Presence::Unconfirmed,
+        };
+        Some(Self { presence, recv: Changed::default(), send: Changed::default(), ..self.clone() })
+    }
+
+    /// Whether it is closed.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.presence, Presence::Closed { .. })
+    }
+}
+
+/// What waits in the two directions of a socket or pipe: messages and bytes.
+///
+/// A pipe's bytes count as received at an end that can read, as sent at one that can only
+/// write.
+pub fn queued(file: &File) -> (Option<Queued>, Option<Queued>) {
+    match (&file.socket, &file.pipe) {
+        (Some(socket), _) => (socket.recv, socket.send),
+        (None, Some(pipe)) => {
+            let queued =
+                Queued { messages: pipe.buffers.map(u64::from), payload: pipe.bytes, memory: None };
+            if file.mode.read { (Some(queued), None) } else { (None, Some(queued)) }
+        }
+        (None, None) => (None, None),
+    }
+}
+
+/// Whether messages or bytes are known to have changed. Memory doesn't count: it moves when
+/// nothing else does.
+fn differ(old: Option<Queued>, new: Option<Queued>) -> bool {
+    let Some((old, new)) = old.zip(new) else { return false };
+    let differ = |old: Option<u64>, new: Option<u64>| old.zip(new).is_some_and(|(a, b)| a != b);
+    differ(old.messages, new.messages) || differ(old.payload, new.payload)
+}
+
+/// The readings of one process so far.
+#[derive(Debug, Default)]
+pub struct History {
+    latest: Option<Arc<FilesTable>>,
+}
+
+impl History {
+    /// The latest table, with the marks from all readings so far.
+    pub fn latest(&self) -> Option<&Arc<FilesTable>> {
+        self.latest.as_ref()
+    }
+
+    /// Takes in the next reading and returns its table.
+    ///
+    /// Costs one walk over both readings side by side.
+    pub fn observe(&mut self, reading: FilesReading) -> Arc<FilesTable> {
+        let FilesReading { source, time, process, mut files, complete } = reading;
+        if !files.is_sorted_by_key(place) {
+            files.sort_by_key(place);
+        }
+        let open = files.len();
+        let rows = match &self.latest {
+            None => files.into_iter().map(|file| TrackedFile::appeared(file, time, true)).collect(),
+            Some(before) => merge(&before.rows, files, time, complete),
+        };
+        let table = Arc::new(FilesTable { source, time, process, complete, open, rows });
+        self.latest = Some(Arc::clone(&table));
+        table
+    }
+}
+
+/// What the rows are ordered by.
+fn place(file: &File) -> (Option<u32>, Option<u32>) {
+    (file.tid, file.fd)
+}
+
+/// Walks two readings in step, both ordered by [`place`]. The rows of one place are few: the
+/// open file and the closed ones that had its number before.
+fn merge(
+    mut before: &[TrackedFile],
+    now: Vec<File>,
+    time: SystemTime,
+    complete: bool,
+) -> Vec<TrackedFile> {
+    let mut rows = Vec::with_capacity(now.len());
+    for file in now {
+        let gone = split_while(&mut before, |row| place(&row.file) < place(&file));
+        rows.extend(gone.iter().filter_map(|row| row.missing(complete)));
+        let same_place = split_while(&mut before, |row| place(&row.file) == place(&file));
+        let mut known = None;
+        for row in same_place {
+            // What was closed does not open again: the kernel has used its memory anew.
+            if !row.is_closed() && row.file.key() == file.key() {
+                known = Some(row);
+            } else {
+                // Something else has its number now, so it is closed even if the reading is
+                // not complete.
+                rows.extend(row.missing(true));
+            }
+        }
+        rows.push(match known {
+            Some(row) => row.continued(file),
+            None => TrackedFile::appeared(file, time, false),
+        });
+    }
+    rows.extend(before.iter().filter_map(|row| row.missing(complete)));
+    rows
+}
+
+/// Takes the leading rows for which `wanted` holds off `rows`.
+fn split_while<'a>(
+    rows: &mut &'a [TrackedFile],
+    wanted: impl Fn(&TrackedFile) -> bool,
+) -> &'a [TrackedFile] {
+    let end = rows.iter().position(|row| !wanted(row)).unwrap_or(rows.len());
+    let (taken, rest) = rows.split_at(end);
+    *rows = rest;
+    taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{AccessMode, FileId, Kind, Pipe, ProcessState, Text};
+
+    fn file(fd: u32, id: u64) -> File {
+        File { id: Some(FileId(id)), ..File::unknown(Some(fd)) }
+    }
+
+    fn at(second: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(second)
+    }
+
+    fn reading(second: u64, files: Vec<File>) -> FilesReading {
+        FilesReading {
+            source: Source::Bpf,
+            time: at(second),
+            process: Process {
+                pid: 1,
+                comm: Text::from("x"),
+                uid: None,
+                user: None,
+                fd_limit: None,
+                cmdline: Text::default(),
+                start_ticks: 0,
+                state: ProcessState::Alive,
+            },
+            files,
+            complete: true,
+        }
+    }
+
+    fn shown(table: &FilesTable) -> Vec<(u32, u64, Presence)> {
+        table
+            .rows
+            .iter()
+            .map(|row| (row.file.fd.unwrap(), row.file.id.unwrap().0, row.presence))
+            .collect()
+    }
+
+    #[test]
+    fn the_first_reading_is_not_new() {
+        let table = History::default().observe(reading(10, vec![file(0, 1)]));
+        assert_eq!(shown(&table), [(0, 1, Presence::Open)]);
+        assert_eq!(table.rows[0].seen, Seen::AtLeastSince(at(10)));
+    }
+
+    #[test]
+    fn what_appears_is_new_for_three_readings() {
+        let mut history = History::default();
+        history.observe(reading(0, vec![]));
+        for (second, expected) in [
+            (1, Presence::New { left: 2 }),
+            (2, Presence::New { left: 1 }),
+            (3, Presence::New { left: 0 }),
+            (4, Presence::Open),
+        ] {
+            let table = history.observe(reading(second, vec![file(7, 1)]));
+            assert_eq!(shown(&table), [(7, 1, expected)]);
+            assert_eq!(table.rows[0].seen, Seen::Since(at(1)));
+            assert_eq!(table.rows[0].seen.age(table.time), Duration::from_secs(second - 1));
+        }
+    }
+
+    #[test]
+    fn what_is_closed_stays_for_three_readings() {
+        let mut history = History::default();
+        history.observe(reading(0, vec![file(3, 1), file(4, 2), file(5, 3)]));
+        for left in [2, 1, 0] {
+            let table = history.observe(reading(1, vec![file(3, 1), file(5, 3)]));
+            assert_eq!(shown(&table)[1], (4, 2, Presence::Closed { left }));
+            assert_eq!((table.rows.len(), table.open), (3, 2));
+        }
+        let table = history.observe(reading(2, vec![file(3, 1), file(5, 3)]));
+        assert_eq!(shown(&table), [(3, 1, Presence::Open), (5, 3, Presence::Open)]);
+    }
+
+    #[test]
+    fn a_number_that_is_used_again_is_another_file() {
+        let mut history = History::default();
+        history.observe(reading(0, vec![file(3, 1)]));
+        let table = history.observe(reading(1, vec![file(3, 2)]));
+        assert_eq!(
+            shown(&table),
+            [(3, 1, Presence::Closed { left: 2 }), (3, 2, Presence::New { left: 2 })]
+        );
+        // The first file's identity comes back: a new file in recycled memory.
+        let table = history.observe(reading(2, vec![file(3, 1)]));
+        assert_eq!(
+            shown(&table),
+            [
+                (3, 1, Presence::Closed { left: 1 }),
+                (3, 2, Presence::Closed { left: 2 }),
+                (3, 1, Presence::New { left: 2 })
+            ]
+        );
+    }
+
+    #[test]
+    fn an_incomplete_reading_closes_only_what_was_replaced() {
+        let mut history = History::default();
+        history.observe(reading(0, vec![file(3, 1), file(4, 2), file(5, 3)]));
+        let table = history
+            .observe(FilesReading { complete: false, ..reading(1, vec![file(3, 1), file(4, 9)]) });
+        assert_eq!(
+            shown(&table),
+            [
+                (3, 1, Presence::Open),
+                (4, 2, Presence::Closed { left: 2 }),
+                (4, 9, Presence::New { left: 2 }),
+                (5, 3, Presence::Unconfirmed)
+            ]
+        );
+        let table = history.observe(reading(2, vec![file(3, 1), file(4, 9), file(5, 3)]));
+        assert_eq!(shown(&table)[3], (5, 3, Presence::Open));
+    }
+
+    #[test]
+    fn a_reading_out_of_order_is_put_in_order() {
+        let thread = File { tid: Some(9), ..file(0, 4) };
+        let table = History::default().observe(reading(0, vec![thread, file(5, 1), file(2, 2)]));
+        assert_eq!(shown(&table).iter().map(|row| row.1).collect::<Vec<_>>(), [2, 1, 4]);
+    }
+
+    #[test]
+    fn changed_counts_are_marked_in_their_direction() {
+        let pipe = |bytes, mode| File {
+            kind: Kind::Pipe,
+            mode,
+            pipe: Some(Pipe { bytes, buffers: None, slots: None, readers: None, writers: None }),
+            ..file(3, 1)
+        };
+        let read = AccessMode { read: true, write: false };
+        let write = AccessMode { read: false, write: true };
+        let mut history = History::default();
+        history.observe(reading(0, vec![pipe(Some(1), read)]));
+        let table = history.observe(reading(1, vec![pipe(Some(2), read)]));
+        assert!(table.rows[0].recv.is_recent() && !table.rows[0].send.is_recent());
+        for expected in [true, true, false] {
+            let table = history.observe(reading(2, vec![pipe(Some(2), read)]));
+            assert_eq!(table.rows[0].recv.is_recent(), expected);
+        }
+        // Not known this time: nothing can be said to have changed.
+        let table = history.observe(reading(3, vec![pipe(None, read)]));
+        assert!(!table.rows[0].recv.is_recent());
+
+        let mut history = History::default();
+        history.observe(reading(0, vec![pipe(Some(1), write)]));
+        let table = history.observe(reading(1, vec![pipe(Some(2), write)]));
+        assert!(!table.rows[0].recv.is_recent() && table.rows[0].send.is_recent());
+    }
+}

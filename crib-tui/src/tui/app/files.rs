@@ -1,0 +1,229 @@
+//! The state of the table of one process's files.
+
+use std::sync::Arc;
+
+use super::Page;
+use crate::model::{File, FileId, FilesTable, Presence, Process, TrackedFile};
+use crate::tui::arrangement::{ActiveFilter, Arrangement};
+use crate::tui::theme::Glyphs;
+use crate::tui::view::cells;
+use crate::tui::view::file::{self as detail_view, DetailLine};
+use crate::tui::widget::table::{Cursor, Sort};
+use crate::tui::worker::{FilesOutcome, FilesRequest};
+
+/// What follows a row through readings.
+pub type FileKey = (Option<u32>, Option<u32>, Option<FileId>);
+
+/// A look at one process: what was read, and how it is looked at.
+pub struct Files {
+    /// Tells this look at a process from the next.
+    pub session: u64,
+    /// The process.
+    pub pid: u32,
+    /// What the list of processes knew of it; none where it was named on the command line.
+    pub known: Option<Process>,
+    /// The latest reading; none before the first.
+    pub table: Option<Arc<FilesTable>>,
+    /// The places of the shown files in the reading, in order.
+    pub order: Vec<u32>,
+    /// Which files are shown, and in which order.
+    pub arrangement: Arrangement,
+    /// Whether the process is there.
+    pub phase: Phase,
+    /// Why the last attempt to read failed.
+    pub error: Option<String>,
+    /// The selected file.
+    pub cursor: Cursor<FileKey>,
+    /// How far long names are shifted to the left, in columns.
+    pub shift: u16,
+    /// What is searched for, in lower case.
+    pub search: Option<String>,
+    /// The file that is looked at closely.
+    pub detail: Option<Detail>,
+    glyphs: Glyphs,
+}
+
+/// Whether the process is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// As far as is known.
+    Alive,
+    /// There is none with that pid.
+    NoProcess,
+    /// It has ended.
+    Ended {
+        /// Its parent has not asked for its exit status yet.
+        zombie: bool,
+    },
+}
+
+/// A file that is looked at closely.
+#[derive(Clone, Debug)]
+pub struct Detail {
+    /// The file as last read.
+    pub row: TrackedFile,
+    /// What there is to say about it.
+    pub lines: Vec<DetailLine>,
+    /// How many lines are scrolled out at the top.
+    pub scroll: usize,
+}
+
+impl Files {
+    /// A first look at the process `pid`.
+    pub fn new(
+        session: u64,
+        pid: u32,
+        known: Option<Process>,
+        arrangement: Arrangement,
+        glyphs: Glyphs,
+    ) -> Self {
+        Self {
+            session,
+            pid,
+            known,
+            table: None,
+            order: Vec::new(),
+            arrangement,
+            phase: Phase::Alive,
+            error: None,
+            cursor: Cursor::default(),
+            shift: 0,
+            search: None,
+            detail: None,
+            glyphs,
+        }
+    }
+
+    /// Whose files they are, as far as is known yet.
+    pub fn process(&self) -> Option<&Process> {
+        self.table.as_ref().map(|table| &table.process).or(self.known.as_ref())
+    }
+
+    /// All rows that were read.
+    pub fn rows(&self) -> &[TrackedFile] {
+        self.table.as_ref().map_or(&[], |table| &table.rows)
+    }
+
+    /// The selected row.
+    pub fn selected(&self) -> Option<&TrackedFile> {
+        let &row = self.order.get(self.cursor.index())?;
+        self.rows().get(row as usize)
+    }
+
+    /// What to ask the reading thread for.
+    pub fn request(&self) -> FilesRequest {
+        FilesRequest {
+            session: self.session,
+            pid: self.pid,
+            start_ticks: self.known.as_ref().map(|process| process.start_ticks),
+            arrangement: self.arrangement.clone(),
+        }
+    }
+
+    /// Takes in what the reading thread answered.
+    pub fn set_outcome(&mut self, outcome: FilesOutcome, page: Page) {
+        self.error = None;
+        match outcome {
+            FilesOutcome::NoProcess => self.phase = Phase::NoProcess,
+            FilesOutcome::Ended { zombie } => self.phase = Phase::Ended { zombie },
+            FilesOutcome::Failed(error) => self.error = Some(error),
+            FilesOutcome::Read { table, arrangement, order } => {
+                self.order = if arrangement == self.arrangement {
+                    order
+                } else {
+                    self.arrangement.order(&table)
+                };
+                self.table = Some(table);
+                self.follow(page);
+                self.refresh_detail();
+            }
+        }
+    }
+
+    fn refresh_detail(&mut self) {
+        let (Some(detail), Some(table)) = (&mut self.detail, &self.table) else { return };
+        let key = detail.row.file.key();
+        match table.rows.iter().find(|row| row.file.key() == key) {
+            Some(row) => detail.row.clone_from(row),
+            None => detail.row.presence = Presence::Closed { left: 0 },
+        }
+        detail.lines = detail_view::lines(&detail.row, table.time, &self.glyphs);
+    }
+
+    /// Sorts.
+    pub fn set_sort(&mut self, sort: Sort, page: Page) {
+        self.arrangement.sort = Some(sort);
+        self.rearrange(page);
+    }
+
+    /// Chooses which files are shown.
+    pub fn set_filter(&mut self, filter: Option<ActiveFilter>, page: Page) {
+        self.arrangement.filter = filter;
+        self.rearrange(page);
+    }
+
+    fn rearrange(&mut self, page: Page) {
+        if let Some(table) = &self.table {
+            self.order = self.arrangement.order(table);
+        }
+        self.follow(page);
+    }
+
+    /// Opens the selected file.
+    pub fn open_selected(&mut self) {
+        let Some((table, row)) = self.table.as_ref().zip(self.selected()) else { return };
+        let lines = detail_view::lines(row, table.time, &self.glyphs);
+        self.detail = Some(Detail { row: row.clone(), lines, scroll: 0 });
+    }
+
+    /// Selects the file at a place of the shown ones.
+    pub fn select(&mut self, index: usize, page: Page) {
+        self.with_cursor(|cursor, len, key| cursor.select(index, len, page.0, key));
+    }
+
+    /// Moves the selection.
+    pub fn step(&mut self, by: isize, page: Page) {
+        self.with_cursor(|cursor, len, key| cursor.step(by, len, page.0, key));
+    }
+
+    /// Finds the selected file again.
+    pub fn follow(&mut self, page: Page) {
+        self.with_cursor(|cursor, len, key| cursor.follow(len, page.0, key));
+    }
+
+    fn with_cursor(
+        &mut self,
+        change: impl FnOnce(&mut Cursor<FileKey>, usize, &dyn Fn(usize) -> FileKey),
+    ) {
+        let rows = self.table.as_ref().map_or(&[][..], |table| &table.rows);
+        let order = &self.order;
+        let key = |index: usize| {
+            let row: &TrackedFile = &rows[order[index] as usize];
+            row.file.key()
+        };
+        change(&mut self.cursor, order.len(), &key);
+    }
+
+    /// The place of the first match at or after `from`, or at or before it, going round at
+    /// the end.
+    pub fn find(&self, from: usize, forward: bool) -> Option<usize> {
+        let needle = self.search.as_deref().filter(|needle| !needle.is_empty())?;
+        let len = self.order.len();
+        (0..len)
+            .map(|step| if forward { (from + step) % len } else { (from + len - step) % len })
+            .find(|&index| {
+                let row = &self.rows()[self.order[index] as usize];
+                matches(&row.file, needle, &self.glyphs)
+            })
+    }
+}
+
+/// Whether any text of a file's row holds `needle`, which is in lower case.
+fn matches(file: &File, needle: &str, glyphs: &Glyphs) -> bool {
+    let holds = |text: &str| text.to_lowercase().contains(needle);
+    holds(file.kind.name())
+        || file.ops.as_deref().is_some_and(holds)
+        || file.fd.is_some_and(|fd| fd.to_string() == needle)
+        || cells::state(file).is_some_and(|state| holds(&state))
+        || holds(&cells::name(file, glyphs))
+}

@@ -1,0 +1,72 @@
+//! Which files are shown, and in which order.
+
+use std::fmt::{self, Debug};
+use std::sync::Arc;
+
+use super::view::files::COLUMNS;
+use super::widget::table::{Sort, arrange};
+use crate::model::{FileRow, FilesTable, Filter, FilterError};
+
+/// What the user chose to see. Cheap to clone: a copy goes with each request, so that the
+/// reading thread arranges what it has read and drawing finds it ready.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Arrangement {
+    /// What the shown files must fulfil.
+    pub filter: Option<ActiveFilter>,
+    /// What they are sorted by; none for thread and descriptor, the order of the reading.
+    pub sort: Option<Sort>,
+}
+
+impl Arrangement {
+    /// The places in `table.rows` of the rows to show, in order.
+    pub fn order(&self, table: &FilesTable) -> Vec<u32> {
+        arrange(&table.rows, COLUMNS, self.sort, |row| {
+            self.filter.as_ref().is_none_or(|active| {
+                active.filter.matches(&FileRow {
+                    process: &table.process,
+                    file: &row.file,
+                    age: Some(row.seen.age(table.time)),
+                })
+            })
+        })
+    }
+}
+
+/// A filter and the expression it was made from.
+#[derive(Clone)]
+pub struct ActiveFilter {
+    text: Arc<str>,
+    filter: Arc<Filter>,
+}
+
+impl ActiveFilter {
+    /// Reads an expression; none for an empty one, which would hold for every file.
+    ///
+    /// # Errors
+    /// When it is not a filter, in one line.
+    pub fn parse(text: &str) -> Result<Option<Self>, FilterError> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let filter = Filter::parse(text)?;
+        Ok(Some(Self { text: text.into(), filter: Arc::new(filter) }))
+    }
+
+    /// The expression.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl PartialEq for ActiveFilter {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Debug for ActiveFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ActiveFilter").field(&self.text).finish()
+    }
+}

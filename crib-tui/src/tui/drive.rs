@@ -1,0 +1,130 @@
+//! The event loop: waits for whatever happens next, lets the application take it in, does what
+//! it asks for, and draws.
+
+use std::io;
+
+use crossterm::event::Event as TerminalEvent;
+use futures_util::{FutureExt, Stream, StreamExt};
+use ratatui::Terminal;
+use ratatui::backend::Backend;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use super::action::Action;
+use super::app::App;
+use super::event::Event;
+use super::view;
+use super::worker::Worker;
+
+/// Why the loop returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// The user asked to quit, or there is no more input.
+    Quit,
+    /// The user asked to stop, as with Ctrl-Z; the loop can be entered again.
+    Suspend,
+}
+
+/// Why the loop failed.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveError<E: std::error::Error + 'static> {
+    /// The screen could not be written to.
+    #[error("drawing on the terminal: {0}")]
+    Draw(E),
+    /// The thread that reads ended, which it does only when it panics.
+    #[error("the reading thread ended unexpectedly; please report this as a bug")]
+    Worker,
+}
+
+/// The loop, with what must outlive a stop.
+pub struct Driver<I> {
+    /// The state.
+    pub app: App,
+    input: I,
+    worker: Worker,
+    ticks: Interval,
+}
+
+impl<I: Stream<Item = io::Result<TerminalEvent>> + Unpin> Driver<I> {
+    /// A loop that has not begun. Must be called within a tokio runtime.
+    pub fn new(app: App, input: I, worker: Worker) -> Self {
+        let mut ticks = interval(app.delay.max(std::time::Duration::from_millis(1)));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { app, input, worker, ticks }
+    }
+
+    /// Runs until the user wants out. Dropping the future and calling it again loses nothing.
+    ///
+    /// # Errors
+    /// When the screen can't be written to, or the reading thread is gone.
+    pub async fn run<B: Backend>(
+        &mut self,
+        terminal: &mut Terminal<B>,
+    ) -> Result<Exit, DriveError<B::Error>>
+    where
+        B::Error: 'static,
+    {
+        // The size may have changed before, or while we were stopped.
+        let size = terminal.size().map_err(DriveError::Draw)?;
+        self.app.update(Event::Resize(size.width, size.height));
+        loop {
+            terminal.draw(|frame| view::draw(&self.app, frame)).map_err(DriveError::Draw)?;
+            let Some(mut event) = self.next().await? else { return Ok(Exit::Quit) };
+            // All that has come meanwhile is taken in before the next frame.
+            loop {
+                if let Some(exit) = self.take_in(event)? {
+                    return Ok(exit);
+                }
+                match self.next().now_or_never() {
+                    Some(Ok(Some(next))) => event = next,
+                    Some(Ok(None)) => return Ok(Exit::Quit),
+                    Some(Err(error)) => return Err(error),
+                    None => break,
+                }
+            }
+        }
+    }
+
+    /// What happens next; none when there is no more input.
+    async fn next<E: std::error::Error + 'static>(
+        &mut self,
+    ) -> Result<Option<Event>, DriveError<E>> {
+        loop {
+            // Keys come first: they must not wait for readings.
+            let event = tokio::select! {
+                biased;
+                input = self.input.next() => match input {
+                    Some(Ok(event)) => Event::from_terminal(event),
+                    Some(Err(error)) if error.kind() == io::ErrorKind::Interrupted => None,
+                    // The terminal is gone.
+                    Some(Err(_)) | None => return Ok(None),
+                },
+                reply = self.worker.reply() => match reply {
+                    Some(reply) => Some(Event::Reply(reply)),
+                    None => return Err(DriveError::Worker),
+                },
+                _ = self.ticks.tick() => Some(Event::Tick),
+            };
+            if event.is_some() {
+                return Ok(event);
+            }
+        }
+    }
+
+    fn take_in<E: std::error::Error + 'static>(
+        &mut self,
+        event: Event,
+    ) -> Result<Option<Exit>, DriveError<E>> {
+        for action in self.app.update(event) {
+            match action {
+                Action::Quit => return Ok(Some(Exit::Quit)),
+                Action::Suspend => return Ok(Some(Exit::Suspend)),
+                Action::Read(request) => {
+                    if !self.worker.request(request) {
+                        return Err(DriveError::Worker);
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,148 @@
+//! The terminal UI: a list of processes, the live table of one's files, and each file closely.
+
+pub mod action;
+pub mod app;
+pub mod arrangement;
+pub mod drive;
+pub mod event;
+pub mod format;
+pub mod keys;
+mod signals;
+pub mod terminal;
+pub mod theme;
+pub mod view;
+pub mod widget;
+pub mod worker;
+
+use std::io::{self, BufWriter};
+use std::pin::pin;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use crossterm::event::EventStream;
+use jiff::tz::TimeZone;
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use tokio::time::{MissedTickBehavior, interval};
+
+use self::app::App;
+use self::arrangement::ActiveFilter;
+use self::drive::{DriveError, Driver, Exit};
+use self::signals::{Asked, Signals};
+use self::terminal::{Guard, Keyboard, Screen, is_taken, means_gone};
+use self::theme::Theme;
+use self::worker::Worker;
+use crate::source::{Reader, SourceChoice};
+
+/// What the command line and the environment say about the UI.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The process to open first; none for the list of processes.
+    pub pid: Option<u32>,
+    /// Where to read from.
+    pub source: SourceChoice,
+    /// How often to read.
+    pub delay: Duration,
+    /// Draw with ASCII characters only.
+    pub ascii: bool,
+    /// Use colours.
+    pub color: bool,
+    /// The filter to begin with whenever a process is opened.
+    pub filter: Option<String>,
+}
+
+/// How often to look whether the terminal is still there.
+const TERMINAL_CHECK: Duration = Duration::from_millis(500);
+
+/// Runs the UI until the user quits, a signal ends it or the terminal goes away.
+///
+/// The source is opened first, with the terminal as it is, so that a failure to do so is an
+/// ordinary message. Must be called within a tokio runtime with time and IO enabled.
+///
+/// # Errors
+/// A [`FilterError`](crate::model::FilterError) when the filter is none; a
+/// [`ReadError`](crate::model::ReadError) when the source that was insisted on can't be had; an
+/// IO error when there is no terminal.
+pub async fn run(options: Options) -> anyhow::Result<()> {
+    let filter = options.filter.as_deref().map(ActiveFilter::parse).transpose()?.flatten();
+    let choice = options.source;
+    let (worker, opened) = Worker::start(move || Reader::open(choice)).await?;
+    let app = App::new(
+        options.pid,
+        filter,
+        options.delay,
+        opened,
+        Theme::new(options.color, options.ascii),
+        TimeZone::system(),
+    );
+    let no_terminal = "no terminal to read keys from; use `crib-top files` or `crib-top ps`";
+    let keyboard = Keyboard::find().context(no_terminal)?;
+    let mut signals = Signals::listen().context("listening to signals")?;
+    let guard = Guard::take().context("setting up the terminal")?;
+    let backend = CrosstermBackend::new(BufWriter::new(io::stdout()));
+    let mut screen = Terminal::new(backend).context("setting up the terminal")?;
+    let mut driver = Driver::new(app, EventStream::new(), worker);
+    let result = attend(&mut driver, &mut screen, &guard, &keyboard, &mut signals).await;
+    drop(guard);
+    match result {
+        // Nobody is left to be told.
+        Err(Failure::Terminal(error)) if means_gone(&error) => Ok(()),
+        result => result.map_err(anyhow::Error::from),
+    }
+}
+
+/// Why the UI could not go on.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("drawing on the terminal: {0}")]
+    Terminal(#[from] io::Error),
+    #[error(transparent)]
+    Drive(DriveError<io::Error>),
+}
+
+/// Runs the loop, and answers to signals, stops and the loss of the terminal meanwhile.
+async fn attend(
+    driver: &mut Driver<EventStream>,
+    screen: &mut Screen,
+    guard: &Guard,
+    keyboard: &Keyboard,
+    signals: &mut Signals,
+) -> Result<(), Failure> {
+    let mut checks = interval(TERMINAL_CHECK);
+    checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let suspend = {
+            let mut run = pin!(driver.run(screen));
+            loop {
+                tokio::select! {
+                    exit = &mut run => match exit {
+                        Ok(Exit::Quit) => return Ok(()),
+                        Ok(Exit::Suspend) => break true,
+                        Err(DriveError::Draw(error)) => return Err(Failure::Terminal(error)),
+                        Err(error) => return Err(Failure::Drive(error)),
+                    },
+                    asked = signals.next() => match asked {
+                        Asked::Quit => return Ok(()),
+                        Asked::Suspend => break true,
+                        Asked::Continue => break false,
+                    },
+                    _ = checks.tick() => {
+                        if keyboard.is_gone() {
+                            return Ok(());
+                        }
+                        // A panic in another thread has given the terminal back.
+                        if !is_taken() {
+                            return Err(Failure::Drive(DriveError::Worker));
+                        }
+                    }
+                }
+            }
+        };
+        if suspend {
+            guard.suspend()?;
+        } else {
+            guard.resume()?;
+        }
+        screen.clear()?;
+    }
+}

@@ -1,0 +1,4 @@
+//! Parts that screens are put together from; none knows what it shows.
+
+pub mod bar;
+pub mod table;
