@@ -207,10 +207,15 @@ impl Target<'_> {
     fn refused(&self) -> ReadError {
         let Process { pid, comm, .. } = self.process;
         let uid = geteuid();
+        let mut what =
+            format!("the files of process {pid} ({comm}) may not be read by uid {}", uid.as_raw());
         let remedy = match caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_PTRACE) {
             // What asks for more than the capability is a security module (ptrace(2), "Ptrace
             // access mode checking"); BPF programs are not asked.
-            Ok(true) => "although it has CAP_SYS_PTRACE; try --source bpf".into(),
+            Ok(true) => {
+                what.push_str(", although it has CAP_SYS_PTRACE");
+                "read them from the kernel instead: --source bpf".into()
+            }
             _ if uid.is_root() => "root lacks CAP_SYS_PTRACE here: run crib-top outside the \
                  container, or start the container with --cap-add SYS_PTRACE"
                 .into(),
@@ -220,8 +225,6 @@ impl Target<'_> {
                  \"$(command -v crib-top)\""
             ),
         };
-        let what =
-            format!("the files of process {pid} ({comm}) may not be read by uid {}", uid.as_raw());
         ReadError::Missing { what, remedy }
     }
 }
