@@ -104,16 +104,17 @@ fn likely_reasons(error: &io::Error) -> &'static [&'static str] {
 
 /// What may stand behind a refusal where nothing is known to be missing.
 fn suspected(checks: &[Check], error: &io::Error) -> Option<String> {
+    const SUSPECTS: [(&str, &str); 2] =
+        [("seccomp", "by a seccomp filter"), ("lockdown", "by the kernel's lockdown")];
     if !matches!(error.raw_os_error(), Some(libc::EPERM | libc::EACCES)) {
         return None;
     }
-    let names = ["seccomp", "lockdown"];
-    let suspect = checks
-        .iter()
-        .filter(|check| names.contains(&check.name))
-        .find(|check| check.state == CheckState::Unknown)?;
-    let remedy = suspect.remedy.as_deref().unwrap_or("--source procfs does without");
-    Some(format!("perhaps since {}: {remedy}", suspect.detail))
+    SUSPECTS.iter().find_map(|(name, whom)| {
+        let unknown = |check: &&Check| check.name == *name && check.state == CheckState::Unknown;
+        let Check { detail, remedy, .. } = checks.iter().find(unknown)?;
+        let remedy = remedy.as_deref().unwrap_or("--source procfs does without");
+        Some(format!("perhaps {whom} ({detail}): {remedy}"))
+    })
 }
 
 #[cfg(test)]

@@ -318,7 +318,7 @@ fn a_refusal_that_nothing_explains_keeps_the_kernels_words() {
     let status = fs::read_to_string(system.path("proc/self/status")).unwrap();
     system.write("proc/self/status", status.replace("Seccomp:\t0", "Seccomp:\t2"));
     let text = explained(&system, libc::EPERM);
-    assert!(text.contains("perhaps since a seccomp filter"), "{text}");
+    assert!(text.contains("perhaps by a seccomp filter"), "{text}");
     assert!(text.contains("Operation not permitted"), "{text}");
 }
 
