@@ -11,6 +11,9 @@ use crate::model::{Process, ProcessState, Text, escape};
 /// PF_KTHREAD (include/linux/sched.h): a thread of the kernel's own.
 const PF_KTHREAD: u64 = 0x0020_0000;
 
+/// PF_EXITING: on its way out. It may look alive after its files were closed.
+const PF_EXITING: u64 = 0x0000_0004;
+
 /// Bytes of a command line that are read; more of it says nothing to a person.
 const CMDLINE_BYTES: u64 = 64 * 1024;
 
@@ -38,11 +41,12 @@ impl Stat {
         // Fields are numbered from 1 in proc_pid_stat(5); the state is the third.
         let field = |number: usize| rest.get(number - 3).copied();
         let threads = field(20).and_then(decimal)?;
-        let kernel = field(9).and_then(decimal::<u64>)? & PF_KTHREAD != 0;
+        let flags = field(9).and_then(decimal::<u64>)?;
         let state = match field(3)? {
-            _ if kernel => ProcessState::KernelThread,
+            _ if flags & PF_KTHREAD != 0 => ProcessState::KernelThread,
             // A leader that ended before its threads is a zombie, its process is not.
             b"Z" | b"X" | b"x" if threads <= 1 => ProcessState::Zombie,
+            _ if flags & PF_EXITING != 0 && threads <= 1 => ProcessState::Zombie,
             _ => ProcessState::Alive,
         };
         Some(Self { comm: comm.into(), state, threads, start_ticks: field(22).and_then(decimal)? })
@@ -175,6 +179,8 @@ mod tests {
         };
         assert_eq!(state("Z", 0x40_0004, 1), ProcessState::Zombie);
         assert_eq!(state("Z", 0x40_0004, 2), ProcessState::Alive);
+        // Killed, its files closed, and not yet a zombie by name.
+        assert_eq!(state("R", 0x40_0004, 1), ProcessState::Zombie);
         assert_eq!(state("I", 0x0420_8060, 1), ProcessState::KernelThread);
     }
 
