@@ -88,6 +88,9 @@ impl Reader {
         }
         let files = self.assemble_files(&process)?;
         still_there(&process)?;
+        if files.is_empty() {
+            not_hidden(&process)?;
+        }
         Ok(FilesReading { source: Source::Bpf, time, process, files, complete: true })
     }
 
@@ -164,9 +167,11 @@ impl Reader {
     }
 }
 
-/// A process that the sweep has not met has no open files.
-fn no_files(_: &Process) -> Option<ProcessTotals> {
-    Some(ProcessTotals {
+/// A process that the sweep has not met has no open files, unless /proc knows of some.
+fn no_files(process: &Process) -> Option<ProcessTotals> {
+    let none = process.state != ProcessState::Alive
+        || procfs::open_files(process.pid).is_none_or(|files| files == 0);
+    none.then_some(ProcessTotals {
         fd_count: 0,
         sockets: Some(0),
         recv_payload: Some(0),
@@ -199,6 +204,23 @@ fn probe_filter(program: &ProgramFd) -> Result<Filter, ReadError> {
             Some(libc::E2BIG | libc::EINVAL) => Ok(Filter::Program),
             _ => Err(failed("cannot attach the BPF iterator", error)),
         },
+    }
+}
+
+/// No files at all are believed only where /proc does not say otherwise: a security module may
+/// keep a process out of the iterator's sight.
+fn not_hidden(process: &Process) -> Result<(), ReadError> {
+    match procfs::open_files(process.pid) {
+        Some(files) if files > 0 && process.state == ProcessState::Alive => {
+            Err(ReadError::Missing {
+                what: format!(
+                    "this kernel shows BPF none of the {files} open files of process {} ({})",
+                    process.pid, process.comm
+                ),
+                remedy: "try --source procfs".to_owned(),
+            })
+        }
+        _ => Ok(()),
     }
 }
 
