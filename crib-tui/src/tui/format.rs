@@ -15,7 +15,9 @@ use crate::model::{OpenFlags, Queued};
 pub fn bytes(bytes: u64) -> String {
     let options = FormatSizeOptions::from(BINARY).decimal_places(1).space_after_value(false);
     let text = format_size(bytes, options);
-    text.strip_suffix("iB").or(text.strip_suffix('B')).unwrap_or(&text).to_owned()
+    let text = text.strip_suffix("iB").or(text.strip_suffix('B')).unwrap_or(&text);
+    // What is rounded to a whole number needs no decimal place.
+    text.replace(".0", "")
 }
 
 /// Messages and bytes of one direction: `2/13`, with `?` for what is not known; `-` when
@@ -225,6 +227,7 @@ mod tests {
     #[case(1023, "1023")]
     #[case(1024, "1K")]
     #[case(1536, "1.5K")]
+    #[case((12 << 20) - 1, "12M")]
     #[case(12 << 20, "12M")]
     #[case(u64::MAX, "16E")]
     fn bytes_are_compact(#[case] value: u64, #[case] expected: &str) {

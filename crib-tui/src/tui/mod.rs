@@ -143,6 +143,9 @@ async fn attend(
         } else {
             guard.resume()?;
         }
-        screen.clear()?;
+        // Not clear(): that asks the terminal where the cursor is, and the answer would have to
+        // be read from where the loop's input is.
+        let size = screen.size()?;
+        screen.resize(size.into())?;
     }
 }

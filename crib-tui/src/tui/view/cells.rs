@@ -94,7 +94,8 @@ fn label(socket: &Socket) -> Cow<'static, str> {
     }
 }
 
-/// The size, and the position in it behind a slash where it isn't at the beginning: `12M/4K`.
+/// The size, and the position in it behind a slash where it isn't at the beginning: `12M/4K`,
+/// or `12M/end`.
 /// A file that has no size, as a device has none, shows the position alone: `/4K`.
 pub fn size_and_pos(file: &File) -> String {
     let sized = matches!(
@@ -108,6 +109,7 @@ pub fn size_and_pos(file: &File) -> String {
     };
     let size = file.size.filter(|_| sized).map(amount).unwrap_or_default();
     match file.pos {
+        Some(pos) if pos != 0 && file.size.filter(|_| sized) == Some(pos) => format!("{size}/end"),
         Some(pos) if pos != 0 => format!("{size}/{}", amount(pos)),
         _ => size,
     }
@@ -161,6 +163,7 @@ mod tests {
     fn sizes_are_for_what_has_one() {
         let file = |kind, size, pos| File { kind, size, pos, ..File::unknown(Some(1)) };
         assert_eq!(size_and_pos(&file(Kind::Regular, Some(12 << 20), Some(4096))), "12M/4K");
+        assert_eq!(size_and_pos(&file(Kind::Regular, Some(4096), Some(4096))), "4K/end");
         assert_eq!(size_and_pos(&file(Kind::Regular, Some(0), Some(0))), "0");
         assert_eq!(size_and_pos(&file(Kind::Char, Some(0), Some(4096))), "/4K");
         assert_eq!(size_and_pos(&file(Kind::Socket, Some(0), Some(0))), "");

@@ -97,11 +97,14 @@ impl Sheet<'_> {
         }
         self.number("inode", file.ino);
         self.number("references", file.refs);
-        let seen = match row.seen {
-            Seen::AtLeastSince(_) => "it was open before: at least ",
-            Seen::Since(_) => "",
-        };
-        self.field("seen for", format!("{seen}{}", age(row.seen.age(now))));
+        let seen = age(row.seen.age(now));
+        self.field(
+            "seen for",
+            match row.seen {
+                Seen::AtLeastSince(_) => format!("{seen} at least: it was open before"),
+                Seen::Since(_) => seen,
+            },
+        );
     }
 
     fn socket(&mut self, socket: &Socket) {

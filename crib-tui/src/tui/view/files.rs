@@ -131,7 +131,7 @@ pub const COLUMNS: &[Column<TrackedFile, Context>] = &[
     },
     Column {
         title: "NAME",
-        min: 24,
+        min: 27,
         max: FILL,
         priority: 0,
         align: Align::Left,

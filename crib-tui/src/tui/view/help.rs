@@ -16,7 +16,7 @@ const LEGEND: &[(&str, &str)] = &[
     ("?", "not in an incomplete reading, so perhaps still open"),
     ("RECV-Q", "messages/bytes that wait for this file's reader"),
     ("SEND-Q", "messages/bytes sent and not yet taken by the other end"),
-    ("SIZE/POS", "size, and the position in it where that is not 0"),
+    ("SIZE/POS", "size, and the position in it unless that is 0; /end at its end"),
     ("AGE", "time since first seen; > where it was open before that"),
     ("CX", "FLAGS: close-on-exec"),
 ];

@@ -7,13 +7,25 @@ use ratatui::layout::Rect;
 pub struct Wants {
     /// Column headings.
     pub headings: bool,
-    /// Something the user must know, rather than just may like to, under the title.
-    pub warning: bool,
+    /// A line under the title.
+    pub notice: Notice,
     /// A line above the bottom one: what narrows the table down, or what is wrong with the
     /// line that is typed.
     pub status: bool,
     /// A line is being typed: it must be seen.
     pub typing: bool,
+}
+
+/// How much a line under the title is needed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Notice {
+    /// There is none.
+    #[default]
+    None,
+    /// It is good to know.
+    Background,
+    /// The user must know.
+    Warning,
 }
 
 /// The parts; those that are left out have no height.
@@ -51,7 +63,12 @@ impl Regions {
         let status = take(wants.status, 0);
         let headings = take(wants.headings, 0);
         let bottom = typed + take(!wants.typing, 1);
-        let notice = take(wants.warning || area.height >= ROOMY, 1);
+        let noticed = match wants.notice {
+            Notice::None => false,
+            Notice::Background => area.height >= ROOMY,
+            Notice::Warning => true,
+        };
+        let notice = take(noticed, 1);
         let mut y = area.y;
         let mut next = |height: u16| {
             let rect = Rect { y, height, ..area };
@@ -83,7 +100,7 @@ mod tests {
 
     #[test]
     fn what_matters_most_is_there_first() {
-        let table = Wants { headings: true, ..Wants::default() };
+        let table = Wants { headings: true, notice: Notice::Background, ..Wants::default() };
         assert_eq!(heights(24, table), [1, 1, 1, 20, 0, 1]);
         assert_eq!(heights(5, table), [1, 0, 1, 2, 0, 1]);
         assert_eq!(heights(2, table), [1, 0, 0, 1, 0, 0]);
@@ -91,13 +108,16 @@ mod tests {
         let typing = Wants { typing: true, status: true, ..table };
         assert_eq!(heights(5, typing), [1, 0, 1, 1, 1, 1]);
         assert_eq!(heights(2, typing), [0, 0, 0, 1, 0, 1]);
-        assert_eq!(heights(6, Wants { warning: true, ..table }), [1, 1, 1, 2, 0, 1]);
+        assert_eq!(heights(6, Wants { notice: Notice::Warning, ..table }), [1, 1, 1, 2, 0, 1]);
     }
 
     proptest! {
         #[test]
-        fn the_parts_fill_the_screen(height: u16, headings: bool, warning: bool, status: bool, typing: bool) {
-            let heights = heights(height, Wants { headings, warning, status, typing });
+        fn the_parts_fill_the_screen(
+            height: u16, headings: bool, warning: bool, status: bool, typing: bool,
+        ) {
+            let notice = if warning { Notice::Warning } else { Notice::None };
+            let heights = heights(height, Wants { headings, notice, status, typing });
             prop_assert_eq!(heights.iter().map(|&rows| u32::from(rows)).sum::<u32>(), u32::from(height));
             prop_assert!(height == 0 || heights[3] > 0);
         }

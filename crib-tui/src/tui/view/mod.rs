@@ -59,7 +59,7 @@ pub fn regions(app: &App, area: Rect) -> Regions {
         area,
         Wants {
             headings: matches!(context, Context::Picker | Context::Files),
-            warning: title::is_warning(app),
+            notice: title::weight(app),
             status: has_status(app),
             typing: app.prompt.is_some(),
         },

@@ -42,7 +42,7 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
         title: "USER",
         min: 8,
         max: 16,
-        priority: 6,
+        priority: 4,
         align: Align::Left,
         first: Direction::Ascending,
         cell: |(process, _), context, _| user(process, &context.theme),
@@ -53,7 +53,7 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
     },
     Column {
         title: "FDS",
-        min: 7,
+        min: 6,
         max: 7,
         priority: 1,
         align: Align::Right,
@@ -65,12 +65,12 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
     },
     Column {
         title: "LIMIT",
-        min: 10,
-        max: 10,
-        priority: 8,
+        min: 8,
+        max: 8,
+        priority: 5,
         align: Align::Right,
         first: Direction::Descending,
-        cell: |(process, _), context, _| number(process.fd_limit, &context.theme),
+        cell: |(process, _), context, _| limit(process.fd_limit, &context.theme),
         key: |(process, _)| Value::from(process.fd_limit),
     },
     Column {
@@ -88,10 +88,10 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
         },
     },
     Column {
-        title: "SOCKETS",
-        min: 8,
-        max: 8,
-        priority: 5,
+        title: "SOCKS",
+        min: 6,
+        max: 7,
+        priority: 4,
         align: Align::Right,
         first: Direction::Descending,
         cell: |(_, totals), context, _| {
@@ -115,7 +115,7 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
         title: "SEND-Q",
         min: 7,
         max: 8,
-        priority: 4,
+        priority: 3,
         align: Align::Right,
         first: Direction::Descending,
         cell: |(_, totals), context, _| {
@@ -127,7 +127,7 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
         title: "AGE",
         min: 5,
         max: 6,
-        priority: 7,
+        priority: 5,
         align: Align::Right,
         first: Direction::Descending,
         cell: |(process, _), context, _| {
@@ -140,7 +140,7 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
     },
     Column {
         title: "COMMAND",
-        min: 9,
+        min: 12,
         max: 16,
         priority: 0,
         align: Align::Left,
@@ -154,9 +154,9 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
     },
     Column {
         title: "COMMAND LINE",
-        min: 13,
+        min: 16,
         max: FILL,
-        priority: 9,
+        priority: 6,
         align: Align::Left,
         first: Direction::Ascending,
         cell: |(process, _), context, width| {
@@ -189,6 +189,14 @@ fn user<'a>(process: &Process, theme: &Theme) -> Line<'a> {
         (Some(user), _) => Line::raw(name(user, &theme.glyphs)),
         (None, Some(uid)) => Line::raw(uid.to_string()),
         (None, None) => dash(theme),
+    }
+}
+
+/// A limit; one of eight digits and more is usually as good as none, and shown compact.
+fn limit<'a>(limit: Option<u64>, theme: &Theme) -> Line<'a> {
+    match limit {
+        Some(limit @ 10_000_000..) => Line::raw(bytes(limit)),
+        limit => number(limit, theme),
     }
 }
 

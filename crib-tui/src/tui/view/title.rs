@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use ratatui::style::Style;
 use ratatui::text::Span;
 
-use super::usage_style;
+use super::{layout, usage_style};
 use crate::model::ProcessState;
 use crate::tui::app::{App, Files, Phase};
 use crate::tui::format::{clock, interval, name, percent};
@@ -64,12 +64,12 @@ fn process<'a>(app: &'a App, files: &'a Files) -> Vec<Part<'a>> {
             Some(limit) => format!("{} of {limit} fds", table.open),
             None => format!("{} fds", table.open),
         };
-        let mut spans = vec![Span::raw(count)];
+        left.push(Part::new(2, [Span::raw(count)]));
         // A length of memory, which no u64 of descriptors exceeds.
         if let Some(percent) = percent(table.open as u64, limit) {
-            spans.push(Span::styled(format!(" {percent}%"), usage_style(percent, theme)));
+            let style = usage_style(percent, theme);
+            left.push(Part::new(1, [Span::styled(format!("{percent}%"), style)]));
         }
-        left.push(Part::new(1, spans));
     }
     if let Some(detail) = &files.detail {
         let fd = detail.row.file.fd.map_or_else(|| "a file".to_owned(), |fd| format!("fd {fd}"));
@@ -105,9 +105,15 @@ fn right<'a>(app: &App, time: Option<SystemTime>, state: Option<&'a str>) -> Vec
     right
 }
 
-/// Whether the notice is something the user must know.
-pub fn is_warning(app: &App) -> bool {
-    matches!(kind(app), Some(Notice::Error | Notice::Ended | Notice::Incomplete | Notice::Source))
+/// How much the notice is needed.
+pub fn weight(app: &App) -> layout::Notice {
+    match kind(app) {
+        None => layout::Notice::None,
+        Some(Notice::CommandLine) => layout::Notice::Background,
+        Some(Notice::Error | Notice::Ended | Notice::Incomplete | Notice::Source) => {
+            layout::Notice::Warning
+        }
+    }
 }
 
 /// What the second line is about, the most pressing first.

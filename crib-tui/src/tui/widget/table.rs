@@ -24,7 +24,8 @@ pub struct Column<R, C> {
     /// The width beyond which it has no use for more; [`FILL`] takes all that is left.
     pub max: u16,
     /// Which columns are left out first when there is no room: those with the highest number.
-    /// Columns with 0 always stay.
+    /// Columns with 0 always stay; those from [`LUXURY`] on are there only when the column
+    /// that takes the rest has plenty.
     pub priority: u8,
     /// On which side short cells stand.
     pub align: Align,
@@ -38,6 +39,12 @@ pub struct Column<R, C> {
 
 /// The width of a column that takes what the others leave.
 pub const FILL: u16 = u16::MAX;
+
+/// The priority from which on a column must not take room that a [`FILL`] column can use.
+pub const LUXURY: u8 = 6;
+
+/// What a [`FILL`] column is given before there are luxuries.
+const PLENTY: u16 = 40;
 
 /// What a [`FILL`] column is given before others grow beyond their least width.
 const COMFORTABLE_FILL: u16 = 48;
@@ -121,8 +128,15 @@ const GUTTER: u16 = 2;
 pub fn fit<R, C>(columns: &[Column<R, C>], width: u16) -> Vec<Placed> {
     let room = usize::from(width.saturating_sub(GUTTER));
     let mut shown: Vec<usize> = (0..columns.len()).collect();
+    let least = |column: &Column<R, C>, luxury: bool| match column.max {
+        FILL if luxury => column.min.max(PLENTY),
+        _ => column.min,
+    };
     let needed = |shown: &[usize]| {
-        shown.iter().map(|&column| usize::from(columns[column].min) + 1).sum::<usize>()
+        let is_luxury = |column: &Column<R, C>| column.priority >= LUXURY && column.max != FILL;
+        let luxury = shown.iter().any(|&column| is_luxury(&columns[column]));
+        let width = |&column: &usize| usize::from(least(&columns[column], luxury)) + 1;
+        shown.iter().map(width).sum::<usize>()
     };
     // The last one needs no distance to the next.
     while needed(&shown) > room + 1 {
@@ -135,9 +149,9 @@ pub fn fit<R, C>(columns: &[Column<R, C>], width: u16) -> Vec<Placed> {
             None => break,
         };
     }
-    let mut spare = (room + 1).saturating_sub(needed(&shown));
     let mut widths: Vec<usize> =
         shown.iter().map(|&column| usize::from(columns[column].min)).collect();
+    let mut spare = room.saturating_sub(needed_width(&widths));
     let fill = shown.iter().position(|&column| columns[column].max == FILL);
     if let Some(fill) = fill {
         let comfort = usize::from(COMFORTABLE_FILL).saturating_sub(widths[fill]).min(spare);

@@ -26,7 +26,7 @@ fn columns() -> Vec<Column<i64, Cell<usize>>> {
     vec![
         column("FD", 5, 5, 0),
         column("KIND", 8, 12, 1),
-        column("OPS", 10, 20, 3),
+        column("OPS", 10, 20, LUXURY),
         column("NAME", 20, FILL, 0),
     ]
 }
@@ -39,7 +39,8 @@ fn shown(width: u16) -> Vec<(&'static str, u16)> {
 #[test]
 fn columns_go_by_priority_and_the_last_one_takes_the_rest() {
     assert_eq!(shown(120), [("FD", 5), ("KIND", 12), ("OPS", 20), ("NAME", 78)]);
-    assert_eq!(shown(60), [("FD", 5), ("KIND", 8), ("OPS", 10), ("NAME", 32)]);
+    assert_eq!(shown(68), [("FD", 5), ("KIND", 8), ("OPS", 10), ("NAME", 40)]);
+    assert_eq!(shown(67), [("FD", 5), ("KIND", 10), ("NAME", 48)]);
     assert_eq!(shown(40), [("FD", 5), ("KIND", 8), ("NAME", 23)]);
     assert_eq!(shown(30), [("FD", 5), ("NAME", 22)]);
     assert_eq!(shown(20), [("FD", 5), ("NAME", 12)]);
