@@ -246,12 +246,18 @@ fn garbled(process: &Process, error: DecodeError) -> ReadError {
     failed(&what, io::Error::other(error))
 }
 
-/// What to tell a user whose kernel or privileges don't allow it.
+/// What to tell a user whose kernel or privileges don't allow it: the check that fails, where
+/// the kernel's error is one that checks can explain.
 fn missing(error: LoadError) -> ReadError {
-    let remedy = match error.io_error().and_then(io::Error::raw_os_error) {
-        // EACCES is what the verifier says of a program that it refuses.
-        Some(libc::EPERM) => "run it as root: sudo crib-top",
-        _ => "`crib-top doctor` says what this kernel allows",
-    };
-    ReadError::Missing { what: error.to_string(), remedy: remedy.to_owned() }
+    let what = error.to_string();
+    match error.io_error() {
+        // EACCES is what the verifier says of a program that it refuses: no check knows why.
+        Some(io) if io.raw_os_error() != Some(libc::EACCES) => {
+            support::explain("BPF can't be used", io)
+        }
+        _ => ReadError::Missing {
+            what,
+            remedy: "`crib-top doctor` says what this kernel allows".to_owned(),
+        },
+    }
 }
