@@ -8,6 +8,8 @@ pub mod event;
 pub mod format;
 pub mod keys;
 mod signals;
+#[cfg(test)]
+pub(crate) mod stage;
 pub mod terminal;
 pub mod theme;
 pub mod view;
