@@ -1,7 +1,7 @@
 //! Processes that aren't there, that end, that have ended, and that never had a file.
 
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::Instant;
 
 use crate::support::command::{crib_top, file_rows, files, only_process};
 use crate::support::privilege::needs_bpf;
@@ -66,27 +66,32 @@ fn a_kernel_thread_has_no_files_by_procfs() {
 
 /// Whenever the target is killed, a reading either is whole or says in one line that it isn't.
 fn a_process_that_ends_midway_is_no_accident(source: &'static str) {
-    for delay in [0, 1, 2, 4, 8, 12, 16, 24, 32, 48] {
-        let mut workload = Workload::start(["fds", "2000"]);
-        let pid = workload.pid().to_string();
-        let arguments = ["files", "-p", &pid, "-J", "--source", source].map(str::to_owned);
-        let reading = std::thread::spawn(move || crib_top(arguments));
-        sleep(Duration::from_millis(delay));
+    const FILES: usize = 1000;
+    const STEPS: u32 = 8;
+    let run = |pid: u32| crib_top(["files", "-p", &pid.to_string(), "-J", "--source", source]);
+    // How long a reading takes here tells when to kill: at its start, at its end, in between.
+    let undisturbed = Workload::start(["fds", &FILES.to_string()]);
+    let start = Instant::now();
+    run(undisturbed.pid()).expect_code(0);
+    let takes = start.elapsed();
+    for step in 0..=STEPS {
+        let mut workload = Workload::start(["fds", &FILES.to_string()]);
+        let pid = workload.pid();
+        let reading = std::thread::spawn(move || run(pid));
+        sleep(takes * step / STEPS);
         workload.kill();
         let run = reading.join().expect("crib-top was run");
-        if run.code == Some(0) {
-            let document = run.json();
-            let process = only_process(&document);
-            assert_eq!(process["pid"], workload.pid());
-            let whole = file_rows(process).len() >= 2000;
-            assert!(
-                whole || process["complete"] == false || file_rows(process).is_empty(),
-                "{} files, said to be complete",
-                file_rows(process).len()
-            );
-        } else {
-            run.expect_code(1).expect_one_line_error(&pid);
+        if run.code != Some(0) {
+            run.expect_code(1).expect_one_line_error(&pid.to_string());
+            continue;
         }
+        let document = run.json();
+        let process = only_process(&document);
+        assert_eq!(process["pid"], pid);
+        let there = file_rows(process).len();
+        // A process that was killed and not yet waited for is a zombie, and has no files.
+        let whole = there >= FILES || there == 0;
+        assert!(whole || process["complete"] == false, "{there} files, said to be complete");
     }
 }
 

@@ -13,7 +13,8 @@ use crate::source::SourceChoice;
 /// view; without a terminal it prints the table once.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "crib-top", bin_name = "crib-top", version, args_override_self = true)]
-#[command(subcommand_help_heading = "Commands", disable_help_subcommand = true)]
+#[command(subcommand_help_heading = "Commands", subcommand_value_name = "COMMAND")]
+#[command(disable_help_subcommand = true)]
 #[command(after_help = "\
 Exit codes: 0 done; 1 the target doesn't exist, went away, or nothing matched; 2 usage;
 3 a privilege or kernel feature is missing (see crib-top doctor).")]

@@ -37,6 +37,9 @@ pub enum Failure {
     /// Something could not be written.
     #[error("cannot write to standard output: {0}")]
     Write(#[from] io::Error),
+    /// The live view could not be shown, or not any longer.
+    #[error("{0:#}")]
+    Live(anyhow::Error),
     /// The reason was said before.
     #[error("")]
     Said(Code),
@@ -67,9 +70,11 @@ impl Failure {
         match self {
             Self::Settings(_) | Self::Ambiguous { .. } => Code::Usage,
             Self::Read(ReadError::Missing { .. }) => Code::Missing,
-            Self::NoSuchName(_) | Self::NothingMatched(_) | Self::Read(_) | Self::Write(_) => {
-                Code::Nothing
-            }
+            Self::NoSuchName(_)
+            | Self::NothingMatched(_)
+            | Self::Read(_)
+            | Self::Write(_)
+            | Self::Live(_) => Code::Nothing,
             Self::Said(code) => *code,
         }
     }

@@ -8,7 +8,10 @@ use clap::error::ErrorKind;
 use crib_tui::cli::{self, Cli};
 use crib_tui::command::{self, Streams};
 use crib_tui::failure::{Code, Failure};
-use crib_tui::settings::{Environment, Settings};
+use crib_tui::model::ReadError;
+use crib_tui::settings::{Environment, Settings, Style, Task, Watch};
+use crib_tui::source::SourceChoice;
+use crib_tui::{procfs, tui};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -33,11 +36,37 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         interactive: stdout.is_terminal(),
         no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
     };
-    let settings = Settings::resolve(cli, environment)?;
-    let width = terminal_size::terminal_size_of(&stdout).map(|(width, _)| width.0.into());
-    let mut streams =
-        Streams { out: BufWriter::new(stdout.lock()), width, note: &mut |note| say(note) };
-    command::run(&settings, &mut streams)
+    let Settings { task, source, style, .. } = Settings::resolve(cli, environment)?;
+    match task {
+        Task::Watch(settings) => watch(settings, source, style),
+        Task::Print(print) => {
+            let width = terminal_size::terminal_size_of(&stdout).map(|(width, _)| width.0.into());
+            let out = BufWriter::new(stdout.lock());
+            command::run(&print, source, style, &mut Streams { out, width, note: &mut say })
+        }
+    }
+}
+
+fn watch(settings: Watch, source: SourceChoice, style: Style) -> Result<(), Failure> {
+    let pid = settings.target.as_ref().map(command::find).transpose()?;
+    if let Some(pid) = pid {
+        // Said before the screen is taken, where it would be gone with it.
+        procfs::process(pid)?;
+    }
+    let options = tui::Options {
+        pid,
+        source,
+        delay: settings.delay,
+        ascii: style.ascii,
+        color: style.color,
+        filter: settings.filter,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::Live(error.into()))?;
+    runtime.block_on(tui::run(options)).map_err(|error| match error.downcast::<ReadError>() {
+        Ok(error) => Failure::Read(error),
+        Err(error) => Failure::Live(error),
+    })
 }
 
 /// Help and the version go to standard output; everything else is an error in one line.

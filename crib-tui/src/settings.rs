@@ -33,8 +33,15 @@ pub struct Settings {
 /// What to do.
 #[derive(Clone, Debug)]
 pub enum Task {
-    /// The live view.
+    /// Show the live view.
     Watch(Watch),
+    /// Print something once and end.
+    Print(Print),
+}
+
+/// What to print.
+#[derive(Clone, Debug)]
+pub enum Print {
     /// The files of some processes, once.
     Files {
         /// Whose: at least one.
@@ -72,8 +79,6 @@ pub struct Watch {
     /// The filter that the table of files starts with, as it was written, which a person may
     /// go on editing; it is known to be one.
     pub filter: Option<String>,
-    /// The columns of the table of files, where they were chosen.
-    pub columns: Option<Vec<&'static Column<Files>>>,
 }
 
 /// How rows are printed.
@@ -155,6 +160,9 @@ pub enum SettingsError {
     /// Two flags that exclude one another.
     #[error("{0} and {1} exclude one another; leave one out")]
     Conflict(&'static str, &'static str),
+    /// A flag for what is printed, on the way to the live view.
+    #[error("the live view takes no {0}; leave it out, or use crib-top files")]
+    Printed(&'static str),
     /// A flag that the command has no use for.
     #[error("{0} takes no {1}; leave it out")]
     Unused(&'static str, &'static str),
@@ -185,35 +193,48 @@ impl Settings {
 
 fn task(cli: &Cli, environment: Environment, delay: Duration) -> Result<Task, SettingsError> {
     let flags = &cli.flags;
+    let live = environment.interactive && cli.command.is_none() && !flags.list_columns;
+    if live && !flags.json && !flags.json_lines {
+        watch(flags, delay).map(Task::Watch)
+    } else {
+        print(cli.command, flags).map(Task::Print)
+    }
+}
+
+fn watch(flags: &Flags, delay: Duration) -> Result<Watch, SettingsError> {
+    let printed = [("-o", flags.output.is_some()), ("-n", flags.noheadings)];
+    if let Some(&(flag, _)) = printed.iter().find(|&&(_, given)| given) {
+        return Err(SettingsError::Printed(flag));
+    }
+    let targets = targets(flags)?;
+    if targets.len() > 1 {
+        return Err(SettingsError::SeveralTargets(targets.len()));
+    }
+    filter::<Files>(flags)?;
+    Ok(Watch { target: targets.into_iter().next(), delay, filter: flags.filter.clone() })
+}
+
+fn print(command: Option<CliCommand>, flags: &Flags) -> Result<Print, SettingsError> {
     let format = format(flags)?;
     if flags.list_columns {
-        return match cli.command {
+        return match command {
             Some(CliCommand::Doctor) => Err(SettingsError::Unused("doctor", "-H")),
-            Some(CliCommand::Ps) => Ok(Task::ProcessColumns),
-            Some(CliCommand::Files) | None => Ok(Task::FileColumns),
+            Some(CliCommand::Ps) => Ok(Print::ProcessColumns),
+            Some(CliCommand::Files) | None => Ok(Print::FileColumns),
         };
     }
-    let targets = flags.pid.as_deref().map_or(Ok(Vec::new()), parse_targets)?;
-    match cli.command {
-        None if environment.interactive && format == Format::Table => {
-            if targets.len() > 1 {
-                return Err(SettingsError::SeveralTargets(targets.len()));
-            }
-            let Output { columns, .. } = output(flags, format, "files")?;
-            let filter = flags.filter.clone();
-            let target = targets.into_iter().next();
-            Ok(Task::Watch(Watch { target, delay, filter, columns }))
-        }
+    let targets = targets(flags)?;
+    match command {
+        Some(CliCommand::Files) if targets.is_empty() => Err(SettingsError::NoTarget),
         // Without a terminal, what the live view would have begun with.
         None if targets.is_empty() => {
-            Ok(Task::Processes { targets, output: output(flags, format, "ps")? })
+            Ok(Print::Processes { targets, output: output(flags, format, "ps")? })
         }
-        Some(CliCommand::Files) if targets.is_empty() => Err(SettingsError::NoTarget),
         Some(CliCommand::Files) | None => {
-            Ok(Task::Files { targets, output: output(flags, format, "files")? })
+            Ok(Print::Files { targets, output: output(flags, format, "files")? })
         }
         Some(CliCommand::Ps) => {
-            Ok(Task::Processes { targets, output: output(flags, format, "ps")? })
+            Ok(Print::Processes { targets, output: output(flags, format, "ps")? })
         }
         Some(CliCommand::Doctor) => {
             let unused = [
@@ -223,7 +244,7 @@ fn task(cli: &Cli, environment: Environment, delay: Duration) -> Result<Task, Se
             ];
             match unused.into_iter().find(|&(_, given)| given) {
                 Some((flag, _)) => Err(SettingsError::Unused("doctor", flag)),
-                None => Ok(Task::Doctor { format, headings: !flags.noheadings }),
+                None => Ok(Print::Doctor { format, headings: !flags.noheadings }),
             }
         }
     }
@@ -245,19 +266,27 @@ fn output<T: Table>(
     format: Format,
     command: &'static str,
 ) -> Result<Output<T>, SettingsError> {
-    let filter = flags.filter.as_deref().map(|text| {
-        Filter::parse(text).map_err(|error| SettingsError::Filter(text.to_owned(), error))
-    });
     let columns = flags
         .output
         .as_deref()
         .map(|list| column::select(list).map_err(|error| SettingsError::Columns(error, command)));
     Ok(Output {
         format,
-        filter: filter.transpose()?,
+        filter: filter(flags)?,
         columns: columns.transpose()?,
         headings: !flags.noheadings,
     })
+}
+
+fn filter<T: Table>(flags: &Flags) -> Result<Option<Filter<T>>, SettingsError> {
+    let parse = |text: &String| {
+        Filter::parse(text).map_err(|error| SettingsError::Filter(text.clone(), error))
+    };
+    flags.filter.as_ref().map(parse).transpose()
+}
+
+fn targets(flags: &Flags) -> Result<Vec<Target>, SettingsError> {
+    flags.pid.as_deref().map_or(Ok(Vec::new()), parse_targets)
 }
 
 fn parse_targets(list: &str) -> Result<Vec<Target>, SettingsError> {
@@ -323,23 +352,24 @@ mod tests {
 
     #[test]
     fn without_a_command_it_is_the_live_view_on_a_terminal_and_a_table_elsewhere() {
-        let Task::Watch(watch) = task("-p 1 -d 500ms -Q socket -o +INO", TERMINAL) else {
+        let Task::Watch(watch) = task("-p 1 -d 500ms -Q socket", TERMINAL) else {
             panic!("no live view");
         };
         assert_eq!(watch.target, Some(Target::Pid(1)));
         assert_eq!(watch.delay, Duration::from_millis(500));
-        assert!(watch.filter.is_some() && watch.columns.is_some());
+        assert!(watch.filter.as_deref() == Some("socket"));
         assert!(matches!(task("", TERMINAL), Task::Watch(Watch { target: None, .. })));
 
-        assert!(matches!(task("-p 1", PIPE), Task::Files { .. }));
-        assert!(matches!(task("-p 1 -J", TERMINAL), Task::Files { .. }));
-        assert!(matches!(task("", PIPE), Task::Processes { .. }));
-        assert!(matches!(task("-j", TERMINAL), Task::Processes { .. }));
+        assert!(matches!(task("-p 1", PIPE), Task::Print(Print::Files { .. })));
+        assert!(matches!(task("-p 1 -J", TERMINAL), Task::Print(Print::Files { .. })));
+        assert!(matches!(task("", PIPE), Task::Print(Print::Processes { .. })));
+        assert!(matches!(task("-j", TERMINAL), Task::Print(Print::Processes { .. })));
     }
 
     #[test]
     fn targets_are_pids_and_names() {
-        let Task::Files { targets, output } = task("files -p 12,sshd,12,7z", PIPE) else {
+        let Task::Print(Print::Files { targets, output }) = task("files -p 12,sshd,12,7z", PIPE)
+        else {
             panic!("no files");
         };
         let name = |name: &str| Target::Name(name.into());
@@ -352,9 +382,9 @@ mod tests {
     fn a_filter_and_columns_are_those_of_the_command() {
         assert!(resolve("ps -Q FDS>9 -o PID,FDS", PIPE).is_ok());
         assert!(resolve("files -p1 -Q FDS>9", PIPE).is_err());
-        assert!(matches!(task("ps -H", PIPE), Task::ProcessColumns));
-        assert!(matches!(task("files -H", PIPE), Task::FileColumns));
-        assert!(matches!(task("-H", TERMINAL), Task::FileColumns));
+        assert!(matches!(task("ps -H", PIPE), Task::Print(Print::ProcessColumns)));
+        assert!(matches!(task("files -H", PIPE), Task::Print(Print::FileColumns)));
+        assert!(matches!(task("-H", TERMINAL), Task::Print(Print::FileColumns)));
     }
 
     #[test]
@@ -386,6 +416,8 @@ mod tests {
         let errors: Vec<String> = [
             "files",
             "-p 1,2",
+            "-p 1 -o +INO",
+            "-n",
             "files -p 1,,2",
             "files -p 99999999999",
             "-d 5",

@@ -11,7 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use crib_tui::model::{
-    Device, File, Kind, ProcessState, Queued, ReadError, Source, State, Text, Watch,
+    Device, File, Kind, ProcessState, Queued, ReadError, Shutdown, Source, State, Text, Watch,
 };
 use crib_tui::procfs;
 use rustix::event::{EventfdFlags, epoll, eventfd};
@@ -217,10 +217,13 @@ fn a_tcp_connection_has_both_ends_and_its_bytes() {
     // With the first byte read the rest has arrived: it was one segment.
     server.read_exact(&mut [0]).unwrap();
 
+    let _waiting = TcpStream::connect(address).unwrap();
     let listening = *row(&listener).socket.unwrap();
     assert_eq!(listening.state, Some(State::LISTEN));
     assert_eq!(listening.local, Some(address.to_string().into()));
     assert_eq!(listening.remote, Some(Text::default()));
+    assert_eq!(listening.accept.unwrap().pending, 1);
+    assert!(listening.accept.unwrap().max > 1);
     let connected = *row(&server).socket.unwrap();
     assert_eq!(connected.family.unwrap().name(), "inet");
     assert_eq!(connected.kind.unwrap().name(), "stream");
@@ -228,6 +231,9 @@ fn a_tcp_connection_has_both_ends_and_its_bytes() {
     assert_eq!(connected.state, Some(State::ESTABLISHED));
     assert_eq!(connected.remote, Some(client.local_addr().unwrap().to_string().into()));
     assert_eq!(connected.recv.unwrap().payload, Some(12));
+    assert!(connected.recv.unwrap().memory.unwrap() > 12);
+    let rcvbuf = rustix::net::sockopt::socket_recv_buffer_size(&server).unwrap();
+    assert_eq!(connected.rcvbuf, Some(rcvbuf as u32));
     let netns = fs::read_link("/proc/self/ns/net").unwrap();
     assert_eq!(format!("net:[{}]", connected.netns.unwrap()), netns.to_str().unwrap());
 
@@ -262,10 +268,11 @@ fn unix_sockets_have_their_names() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a b\nc");
     let listener = UnixListener::bind(&path).unwrap();
-    let name = format!("crib-top-test-{}", own());
+    let name = format!("crib-top\0test-{}", own());
     let address = SocketAddr::from_abstract_name(&name).unwrap();
     let datagram = UnixDatagram::bind_addr(&address).unwrap();
-    let (one, _other) = UnixStream::pair().unwrap();
+    let (one, mut other) = UnixStream::pair().unwrap();
+    other.write_all(b"hello, world\n").unwrap();
 
     let rows = rows();
     let socket = |fd: &dyn AsRawFd| *row_of(&rows, &fd.as_raw_fd()).socket.unwrap();
@@ -280,6 +287,13 @@ fn unix_sockets_have_their_names() {
     assert_eq!(unnamed.local, Some(Text::default()));
     assert_eq!(unnamed.state, Some(State::ESTABLISHED));
     assert_eq!(unnamed.family.unwrap().name(), "unix");
+    assert_eq!(unnamed.recv.unwrap().payload, Some(13));
+    assert_eq!(unnamed.peer.unwrap().ino, row_of(&rows, &other).ino);
+    assert_eq!(unnamed.shutdown, Some(Shutdown::None));
+    assert_eq!(socket(&other).send.unwrap().payload, None);
+    assert!(socket(&other).send.unwrap().memory.unwrap() > 13);
+    // std listens with a backlog of 128 or the most there may be.
+    assert!(listening.accept.unwrap().max > 0);
 }
 
 #[test]
@@ -411,6 +425,27 @@ fn a_zombie_has_no_files_and_is_said_to_be_one() {
 }
 
 #[test]
+fn a_process_that_ends_midway_is_not_shown_half() {
+    for _ in 0..20 {
+        let mut command = Command::new("cat");
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        let pid = child.id();
+        let whole = procfs::files(pid).unwrap().files.len();
+        child.kill().unwrap();
+        loop {
+            match procfs::files(pid) {
+                Ok(reading) if reading.process.state == ProcessState::Zombie => break,
+                Ok(reading) => assert_eq!(reading.files.len(), whole),
+                Err(error) => assert!(matches!(error, ReadError::Ended { .. }), "{error}"),
+            }
+        }
+        child.wait().unwrap();
+    }
+}
+
+#[test]
 fn a_header_has_name_user_limit_and_command() {
     let child =
         Command::new("cat").arg("-").arg("a\n b").stdin(Stdio::piped()).spawn().map(Ended).unwrap();
@@ -452,8 +487,8 @@ fn the_sweep_counts_files_and_sockets() {
     let sockets = links.iter().filter(|link| link.to_string_lossy().starts_with("socket:["));
     assert_eq!(totals.fd_count, links.len() as u64);
     assert_eq!(totals.sockets, Some(sockets.count() as u64));
-    // /proc does not tell what waits in a unix socket.
-    assert_eq!((totals.recv_payload, totals.send_payload), (None, None));
+    // Nobody has written to the socket, nor has it: not unknown, nothing.
+    assert_eq!((totals.recv_payload, totals.send_payload), (Some(0), Some(0)));
     let files = procfs::files(pid).unwrap().files;
     assert_eq!(files.len(), links.len());
     assert!(files[2].socket.is_some());

@@ -76,7 +76,7 @@ fn compare(
     let free = |known: &&str| {
         path.strip_prefix(*known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
-    if actual.is_null() && may_be_null.iter().any(|known| free(&known)) {
+    if actual.is_null() && may_be_null.iter().any(free) {
         return;
     }
     match expect {

@@ -1,5 +1,6 @@
 //! The commands that print something once and end.
 
+mod doctor;
 mod files;
 mod processes;
 mod target;
@@ -10,7 +11,7 @@ use crate::export::table::Layout;
 use crate::failure::Failure;
 use crate::model::column::{self, ColumnKind, Table};
 use crate::model::{Files, Processes, ReadError, Text};
-use crate::settings::{Settings, Style, Task};
+use crate::settings::{Print, Style};
 use crate::source::{Reader, SourceChoice};
 
 pub use target::{find, find_all};
@@ -31,23 +32,28 @@ impl<O: Write> Streams<'_, O> {
     }
 }
 
-/// Does what the settings say, besides the live view, for which it does nothing.
+/// Prints what the settings ask for.
 ///
 /// # Errors
 /// [`Failure`], of which some are only known after something was printed.
-pub fn run<O: Write>(settings: &Settings, streams: &mut Streams<'_, O>) -> Result<(), Failure> {
-    let (source, style) = (settings.source, settings.style);
-    match &settings.task {
-        Task::Watch(_) => {}
-        Task::Files { targets, output } => files::run(targets, output, source, style, streams)?,
-        Task::Processes { targets, output } => {
-            processes::run(targets, output, source, style, streams)?;
+pub fn run<O: Write>(
+    print: &Print,
+    source: SourceChoice,
+    style: Style,
+    streams: &mut Streams<'_, O>,
+) -> Result<(), Failure> {
+    let result = match print {
+        Print::Files { targets, output } => files::run(targets, output, source, style, streams),
+        Print::Processes { targets, output } => {
+            processes::run(targets, output, source, style, streams)
         }
-        Task::Doctor { .. } => {}
-        Task::FileColumns => list_columns::<Files, O>(style, streams)?,
-        Task::ProcessColumns => list_columns::<Processes, O>(style, streams)?,
-    }
-    Ok(streams.out.flush()?)
+        Print::Doctor { format, headings } => doctor::run(*format, *headings, style, streams),
+        Print::FileColumns => list_columns::<Files, O>(style, streams),
+        Print::ProcessColumns => list_columns::<Processes, O>(style, streams),
+    };
+    // What was printed before a failure is printed all the same.
+    let flushed = streams.out.flush();
+    result.and(flushed.map_err(Failure::Write))
 }
 
 /// Opens the source, and says why /proc is read where nobody asked for it.

@@ -141,7 +141,7 @@ mod tests {
     fn a_long_list_is_cut_and_hostile_names_are_escaped() {
         let mut process = sample::process();
         process.comm = "a\nb".into();
-        let list = list(&vec![&process; MAX_LISTED + 3]);
+        let list = list(&[&process; MAX_LISTED + 3]);
         assert!(list.starts_with("4242 (a\\x0ab), "), "{list}");
         assert!(list.ends_with(", 3 more"), "{list}");
     }

@@ -88,6 +88,9 @@ impl Reader {
         }
         let files = self.assemble_files(&process)?;
         still_there(&process)?;
+        if files.is_empty() {
+            not_hidden(&process)?;
+        }
         Ok(FilesReading { source: Source::Bpf, time, process, files, complete: true })
     }
 
@@ -164,9 +167,11 @@ impl Reader {
     }
 }
 
-/// A process that the sweep has not met has no open files.
-fn no_files(_: &Process) -> Option<ProcessTotals> {
-    Some(ProcessTotals {
+/// A process that the sweep has not met has no open files, unless /proc knows of some.
+fn no_files(process: &Process) -> Option<ProcessTotals> {
+    let none = process.state != ProcessState::Alive
+        || procfs::open_files(process.pid).is_none_or(|files| files == 0);
+    none.then_some(ProcessTotals {
         fd_count: 0,
         sockets: Some(0),
         recv_payload: Some(0),
@@ -202,6 +207,23 @@ fn probe_filter(program: &ProgramFd) -> Result<Filter, ReadError> {
     }
 }
 
+/// No files at all are believed only where /proc does not say otherwise: a security module may
+/// keep a process out of the iterator's sight.
+fn not_hidden(process: &Process) -> Result<(), ReadError> {
+    match procfs::open_files(process.pid) {
+        Some(files) if files > 0 && process.state == ProcessState::Alive => {
+            Err(ReadError::Missing {
+                what: format!(
+                    "this kernel shows BPF none of the {files} open files of process {} ({})",
+                    process.pid, process.comm
+                ),
+                remedy: "try --source procfs".to_owned(),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The process must be the one that it was before the reading.
 fn still_there(process: &Process) -> Result<(), ReadError> {
     match procfs::process(process.pid) {
@@ -224,12 +246,18 @@ fn garbled(process: &Process, error: DecodeError) -> ReadError {
     failed(&what, io::Error::other(error))
 }
 
-/// What to tell a user whose kernel or privileges don't allow it.
+/// What to tell a user whose kernel or privileges don't allow it: the check that fails, where
+/// the kernel's error is one that checks can explain.
 fn missing(error: LoadError) -> ReadError {
-    let remedy = match error.io_error().and_then(io::Error::raw_os_error) {
-        // EACCES is what the verifier says of a program that it refuses.
-        Some(libc::EPERM) => "run it as root: sudo crib-top",
-        _ => "`crib-top doctor` says what this kernel allows",
-    };
-    ReadError::Missing { what: error.to_string(), remedy: remedy.to_owned() }
+    let what = error.to_string();
+    match error.io_error() {
+        // EACCES is what the verifier says of a program that it refuses: no check knows why.
+        Some(io) if io.raw_os_error() != Some(libc::EACCES) => {
+            support::explain("BPF can't be used", io)
+        }
+        _ => ReadError::Missing {
+            what,
+            remedy: "`crib-top doctor` says what this kernel allows".to_owned(),
+        },
+    }
 }

@@ -1,1 +1,121 @@
-//! What this kernel and this user allow.
+//! What this kernel and this user allow: for `crib-top doctor` and for error messages.
+//!
+//! Facts are kept apart from decisions. [`facts`] looks and says yes, no or can't tell;
+//! [`decide`] makes checks with remedies of that; neither tries anything out.
+
+pub mod decide;
+pub mod facts;
+pub mod names;
+
+use std::io;
+
+use serde::Serialize;
+
+use crate::model::ReadError;
+use facts::{Facts, Roots};
+
+/// One thing that reading by BPF needs, or is better with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// Its name, the same in every version.
+    pub name: &'static str,
+    /// What can't be had without it.
+    pub needed_for: &'static str,
+    /// Whether nothing can be read by BPF without it.
+    pub required: bool,
+    /// Whether it is there.
+    pub state: CheckState,
+    /// What was found, in plain words.
+    pub detail: String,
+    /// How to get it: one command that can be pasted, or one sentence; none where it is there,
+    /// and where nothing helps.
+    pub remedy: Option<String>,
+}
+
+/// The outcome of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckState {
+    /// It is there.
+    Ok,
+    /// It is not.
+    Missing,
+    /// That can't be told; the detail says why.
+    Unknown,
+}
+
+impl CheckState {
+    /// `ok`, `missing` or `unknown`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Missing => "missing",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Checks everything on the running system.
+pub fn checks() -> Vec<Check> {
+    decide::checks(&Facts::gather(&Roots::default()))
+}
+
+/// Why the kernel refused what BPF needs: names the first required thing that is missing, in
+/// the order in which this error makes it likely. `what` says what was refused, in plain words.
+pub fn explain(what: &str, error: &io::Error) -> ReadError {
+    // Symbols are never the reason, and take the longest to look through.
+    explain_by(&decide::checks(&Facts::gather_required(&Roots::default())), what, error)
+}
+
+fn explain_by(checks: &[Check], what: &str, error: &io::Error) -> ReadError {
+    let likely = likely_reasons(error);
+    let missing = |check: &&Check| check.required && check.state == CheckState::Missing;
+    let reason = likely
+        .iter()
+        .filter_map(|name| checks.iter().find(|check| check.name == *name))
+        .chain(checks)
+        .find(missing);
+    match reason {
+        Some(check) => ReadError::Missing {
+            what: format!("{what}: {}", check.detail),
+            remedy: check.remedy.clone().unwrap_or_else(|| "--source procfs does without".into()),
+        },
+        None => ReadError::Missing {
+            what: format!("{what}: {error}"),
+            remedy: suspected(checks, error).unwrap_or_else(|| {
+                "`crib-top doctor` says what this kernel allows, and --source procfs does without"
+                    .into()
+            }),
+        },
+    }
+}
+
+/// The names of the checks that an error points to.
+fn likely_reasons(error: &io::Error) -> &'static [&'static str] {
+    match error.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES) => {
+            &["privileges", "user namespace", "lockdown", "memlock"]
+        }
+        Some(libc::ENOENT) => &["btf"],
+        Some(libc::ENOSYS) => &["bpf"],
+        _ => &["btf", "iterator", "ring buffer"],
+    }
+}
+
+/// What may stand behind a refusal where nothing is known to be missing.
+fn suspected(checks: &[Check], error: &io::Error) -> Option<String> {
+    const SUSPECTS: [(&str, &str); 2] =
+        [("seccomp", "by a seccomp filter"), ("lockdown", "by the kernel's lockdown")];
+    if !matches!(error.raw_os_error(), Some(libc::EPERM | libc::EACCES)) {
+        return None;
+    }
+    SUSPECTS.iter().find_map(|(name, whom)| {
+        let unknown = |check: &&Check| check.name == *name && check.state == CheckState::Unknown;
+        let Check { detail, remedy, .. } = checks.iter().find(unknown)?;
+        let remedy = remedy.as_deref().unwrap_or("--source procfs does without");
+        Some(format!("perhaps {whom} ({detail}): {remedy}"))
+    })
+}
+
+#[cfg(test)]
+mod tests;

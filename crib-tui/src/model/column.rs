@@ -258,11 +258,15 @@ pub fn nearest<T: Table>(name: &str) -> Option<&'static str> {
 
 /// The columns of a list like `FD,NAME`; one that begins with `+` adds to the default ones.
 ///
+/// Added columns come before the last default one, which is the widest: behind it they would
+/// be cut off on a screen.
+///
 /// # Errors
 /// [`ColumnError`] for a name that no column has, and for an empty one.
 pub fn select<T: Table>(list: &str) -> Result<Vec<&'static Column<T>>, ColumnError> {
     let adds = list.trim_start().starts_with('+');
     let mut columns = if adds { T::default_columns() } else { Vec::new() };
+    let last = if adds { columns.pop() } else { None };
     for item in list.split(',') {
         let name = item.trim();
         let name = name.strip_prefix('+').unwrap_or(name);
@@ -273,10 +277,11 @@ pub fn select<T: Table>(list: &str) -> Result<Vec<&'static Column<T>>, ColumnErr
             name: name.to_owned(),
             nearest: nearest::<T>(name),
         })?;
-        if !(adds && columns.contains(&column)) {
+        if !(adds && (columns.contains(&column) || last == Some(column))) {
             columns.push(column);
         }
     }
+    columns.extend(last);
     Ok(columns)
 }
 
@@ -313,8 +318,11 @@ mod tests {
 
     #[test]
     fn a_plus_adds_to_the_default_columns_what_is_not_among_them() {
-        let default = Files::default_names();
-        assert_eq!(names("+FD,+INO,REFS").unwrap(), [default, &["INO", "REFS"][..]].concat());
+        let (last, others) = Files::default_names().split_last().unwrap();
+        assert_eq!(
+            names("+FD,+INO,REFS,name").unwrap(),
+            [others, &["INO", "REFS"], &[*last]].concat()
+        );
     }
 
     #[test]

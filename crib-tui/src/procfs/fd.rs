@@ -9,6 +9,7 @@ use rustix::fs::{AtFlags, CWD, MemfdFlags, Statx, StatxFlags};
 
 use super::dir::ProcDir;
 use super::fdinfo::{self, FdInfo};
+use super::process::Stat;
 use super::{link, net};
 use crate::model::{Device, Epoll, Evidence, File, FileId, Kind, Pipe, Text};
 
@@ -41,10 +42,10 @@ pub struct Table<'a> {
 }
 
 impl Table<'_> {
-    fn name(&self, directory: &str) -> String {
+    fn name(&self, name: &str) -> String {
         match self.through {
-            Some(tid) => format!("task/{tid}/{directory}"),
-            None => directory.to_owned(),
+            Some(tid) => format!("task/{tid}/{name}"),
+            None => name.to_owned(),
         }
     }
 
@@ -54,6 +55,12 @@ impl Table<'_> {
     /// As [`ProcDir::numbers`].
     pub fn descriptors(&self) -> io::Result<Vec<u32>> {
         self.dir.numbers(&self.name("fd"))
+    }
+
+    /// Whether the thread through which it is read still has it.
+    pub fn is_alive(&self) -> bool {
+        let stat = self.dir.read(&self.name("stat")).ok().and_then(|text| Stat::parse(&text));
+        stat.is_some_and(|stat| !stat.exiting)
     }
 
     /// The text of a descriptor's link.

@@ -20,8 +20,8 @@ pub struct Entry {
     pub process: Process,
     /// Its directory.
     pub dir: ProcDir,
-    /// Threads, an ended leader among them.
-    pub threads: u64,
+    /// What its stat file said.
+    pub stat: Stat,
 }
 
 /// Every process that /proc shows, by pid.
@@ -50,10 +50,9 @@ pub fn entries() -> io::Result<impl Iterator<Item = Entry>> {
         // One that ended since is no longer in the list.
         let dir = ProcDir::open(pid).ok()?;
         let stat = Stat::read(&dir).ok()?;
-        let threads = stat.threads;
         let cmdline = Text::from(cmdline.as_bytes());
-        let process = process::assemble(pid, stat, uid, cmdline, &dir);
-        Some(Entry { process, dir, threads })
+        let process = process::assemble(pid, stat.clone(), uid, cmdline, &dir);
+        Some(Entry { process, dir, stat })
     }))
 }
 
@@ -83,7 +82,7 @@ impl Totals {
         let mut fd_count = 0;
         let mut sockets = Vec::new();
         let mut refused = false;
-        for table in Tables::find(&entry.dir, pid, entry.threads)?.of(&entry.dir) {
+        for table in Tables::find(&entry.dir, pid, &entry.stat)?.of(&entry.dir) {
             let descriptors = table.descriptors()?;
             fd_count += descriptors.len() as u64;
             for fd in descriptors {

@@ -16,16 +16,20 @@ mod tables;
 use std::io;
 use std::time::SystemTime;
 
+use caps::{CapSet, Capability};
 use rustix::process::{Pid, geteuid, test_kill_process};
 
 use crate::model::{
     File, FilesReading, Process, ProcessState, ProcessesReading, ReadError, Socket, Source,
 };
 use dir::ProcDir;
-use fd::Outcome;
+use fd::{Outcome, Table};
 use net::Sockets;
 use process::{Stat, Status};
 use tables::Tables;
+
+/// How often a process is read anew whose threads end meanwhile.
+const TRIES: usize = 8;
 
 /// Reads the open files of one process.
 ///
@@ -88,6 +92,12 @@ pub fn process_list() -> Result<Vec<Process>, ReadError> {
     Ok(list::entries().map_err(no_list)?.map(|entry| entry.process).collect())
 }
 
+/// How many files a process has open, by the size of its descriptors' directory: known since
+/// Linux 6.2, which shows it to everyone (fs/proc/fd.c, `proc_fd_getattr`), 0 before.
+pub fn open_files(pid: u32) -> Option<u64> {
+    std::fs::metadata(format!("/proc/{pid}/fd")).ok().map(|directory| directory.len())
+}
+
 fn no_list(source: io::Error) -> ReadError {
     ReadError::Io { what: "cannot list the processes in /proc".into(), source }
 }
@@ -129,35 +139,56 @@ struct Target<'a> {
 impl Target<'_> {
     /// The files of all of its tables, and whether these are all.
     fn files(&self) -> Result<(Vec<File>, bool), ReadError> {
-        let error = |error| self.error("its descriptors", error);
-        let threads = Stat::read(self.dir).map_err(error)?.threads;
-        let tables = Tables::find(self.dir, self.process.pid, threads).map_err(error)?;
-        let mut files = Vec::new();
-        for table in tables.of(self.dir) {
-            let descriptors = match table.descriptors() {
-                Ok(descriptors) => descriptors,
-                // A thread that has ended took its table with it.
-                Err(error) if table.tid.is_some() && is_gone(&error) => continue,
-                Err(error) => return Err(self.error("its descriptors", error)),
-            };
-            let mut refused = 0;
-            let before = files.len();
-            for fd in descriptors {
-                match table.read(fd) {
-                    Outcome::Read(file) => files.push(*file),
-                    Outcome::Closed => {}
-                    Outcome::Refused => {
-                        refused += 1;
-                        files.push(File { tid: table.tid, ..File::unknown(Some(fd)) });
-                    }
-                }
-            }
-            // A list of numbers alone is no answer.
-            if refused > 0 && refused == files.len() - before {
-                return Err(self.refused());
+        // A thread that ends during the reading takes its descriptors out of sight, also those
+        // that others share with it; through one of these they can be read anew.
+        for _ in 0..TRIES {
+            if let Some(files) = self.try_files()? {
+                return Ok(files);
             }
         }
-        Ok((files, tables.complete))
+        Err(self.ended())
+    }
+
+    /// As [`Self::files`]; none if the thread through which the common table was read has ended.
+    fn try_files(&self) -> Result<Option<(Vec<File>, bool)>, ReadError> {
+        let error = |error| self.error("its descriptors", error);
+        let leader = Stat::read(self.dir).map_err(error)?;
+        let tables = Tables::find(self.dir, self.process.pid, &leader).map_err(error)?;
+        let mut files = Vec::new();
+        for table in tables.of(self.dir) {
+            let found = match table.descriptors() {
+                Ok(descriptors) => self.rows(&table, descriptors)?,
+                Err(error) if is_gone(&error) && table.through.is_some() => Vec::new(),
+                Err(error) => return Err(self.error("its descriptors", error)),
+            };
+            if table.is_alive() {
+                files.extend(found);
+            } else if table.tid.is_none() {
+                return Ok(None);
+            }
+        }
+        Ok(Some((files, tables.complete)))
+    }
+
+    /// The rows of one table.
+    fn rows(&self, table: &Table<'_>, descriptors: Vec<u32>) -> Result<Vec<File>, ReadError> {
+        let mut files = Vec::with_capacity(descriptors.len());
+        let mut refused = 0;
+        for fd in descriptors {
+            match table.read(fd) {
+                Outcome::Read(file) => files.push(*file),
+                Outcome::Closed => {}
+                Outcome::Refused => {
+                    refused += 1;
+                    files.push(File { tid: table.tid, ..File::unknown(Some(fd)) });
+                }
+            }
+        }
+        // A list of numbers alone is no answer.
+        if refused > 0 && refused == files.len() {
+            return Err(self.refused());
+        }
+        Ok(files)
     }
 
     /// What an error in reading its directory means.
@@ -182,22 +213,25 @@ impl Target<'_> {
     fn refused(&self) -> ReadError {
         let Process { pid, comm, .. } = self.process;
         let uid = geteuid();
-        ReadError::Missing {
-            what: format!(
-                "the files of process {pid} ({comm}) may not be read by uid {}",
-                uid.as_raw()
+        let mut what =
+            format!("the files of process {pid} ({comm}) may not be read by uid {}", uid.as_raw());
+        let remedy = match caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_PTRACE) {
+            // What asks for more than the capability is a security module (ptrace(2), "Ptrace
+            // access mode checking"); BPF programs are not asked.
+            Ok(true) => {
+                what.push_str(", although it has CAP_SYS_PTRACE");
+                "read them from the kernel instead: --source bpf".into()
+            }
+            _ if uid.is_root() => "root lacks CAP_SYS_PTRACE here: run crib-top outside the \
+                 container, or start the container with --cap-add SYS_PTRACE"
+                .into(),
+            _ => format!(
+                "run as root: sudo crib-top -p {pid}, or give the binary its capabilities: sudo \
+                 setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_syslog=ep \
+                 \"$(command -v crib-top)\""
             ),
-            remedy: if uid.is_root() {
-                "root lacks CAP_SYS_PTRACE here: run outside the container, or grant it that \
-                 capability"
-                    .into()
-            } else {
-                format!(
-                    "run as root: sudo crib-top -p {pid}, or give the binary its capabilities: \
-                     sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace=ep \"$(command -v crib-top)\""
-                )
-            },
-        }
+        };
+        ReadError::Missing { what, remedy }
     }
 }
 

@@ -8,7 +8,10 @@ use super::dir::ProcDir;
 use super::parse::{self, decimal, lines, words};
 use crate::model::{Process, ProcessState, Text, escape};
 
-/// PF_KTHREAD (include/linux/sched.h): a thread of the kernel's own.
+// include/linux/sched.h
+/// It is ending: it gives up its descriptor table next.
+const PF_EXITING: u64 = 0x4;
+/// A thread of the kernel's own.
 const PF_KTHREAD: u64 = 0x0020_0000;
 
 /// Bytes of a command line that are read; more of it says nothing to a person.
@@ -21,6 +24,8 @@ pub struct Stat {
     pub comm: Text,
     /// Whether it has a user-space side that is alive.
     pub state: ProcessState,
+    /// Whether this very thread has ended or is about to; it then has no descriptor table.
+    pub exiting: bool,
     /// Threads, an ended leader among them.
     pub threads: u64,
     /// When it started, in clock ticks since boot.
@@ -38,14 +43,23 @@ impl Stat {
         // Fields are numbered from 1 in proc_pid_stat(5); the state is the third.
         let field = |number: usize| rest.get(number - 3).copied();
         let threads = field(20).and_then(decimal)?;
-        let kernel = field(9).and_then(decimal::<u64>)? & PF_KTHREAD != 0;
-        let state = match field(3)? {
-            _ if kernel => ProcessState::KernelThread,
-            // A leader that ended before its threads is a zombie, its process is not.
-            b"Z" | b"X" | b"x" if threads <= 1 => ProcessState::Zombie,
-            _ => ProcessState::Alive,
+        let flags: u64 = field(9).and_then(decimal)?;
+        let exiting = flags & PF_EXITING != 0 || matches!(field(3)?, b"Z" | b"X" | b"x");
+        let state = if flags & PF_KTHREAD != 0 {
+            ProcessState::KernelThread
+        } else if exiting && threads <= 1 {
+            // A leader that ends before its threads does not end its process.
+            ProcessState::Zombie
+        } else {
+            ProcessState::Alive
         };
-        Some(Self { comm: comm.into(), state, threads, start_ticks: field(22).and_then(decimal)? })
+        Some(Self {
+            comm: comm.into(),
+            state,
+            exiting,
+            threads,
+            start_ticks: field(22).and_then(decimal)?,
+        })
     }
 
     /// Reads the stat file of the process (or thread) whose directory this is.
@@ -165,6 +179,7 @@ mod tests {
         assert_eq!(stat.comm.as_bytes(), comm);
         assert_eq!(stat.state, ProcessState::Alive);
         assert_eq!(stat.threads, 13);
+        assert!(!stat.exiting);
         assert_eq!(stat.start_ticks, 4711);
     }
 
@@ -175,6 +190,8 @@ mod tests {
         };
         assert_eq!(state("Z", 0x40_0004, 1), ProcessState::Zombie);
         assert_eq!(state("Z", 0x40_0004, 2), ProcessState::Alive);
+        // On its way there: its descriptors are gone already.
+        assert_eq!(state("R", 0x40_0004, 1), ProcessState::Zombie);
         assert_eq!(state("I", 0x0420_8060, 1), ProcessState::KernelThread);
     }
 

@@ -4,6 +4,7 @@ use std::io;
 
 use super::dir::ProcDir;
 use super::fd::Table;
+use super::process::Stat;
 use crate::kernel::kcmp;
 
 /// Which descriptor tables a process has.
@@ -16,16 +17,16 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// Finds the tables of a process with this many threads.
+    /// Finds the tables of a process, whose leader's state is given.
     ///
     /// # Errors
     /// As [`ProcDir::numbers`].
-    pub fn find(dir: &ProcDir, pid: u32, threads: u64) -> io::Result<Self> {
-        if threads <= 1 {
+    pub fn find(dir: &ProcDir, pid: u32, leader: &Stat) -> io::Result<Self> {
+        if leader.threads <= 1 {
             return Ok(Self { through: vec![None], complete: true });
         }
         let share = |one, other| kcmp::share_files(one, other);
-        Ok(group(pid, &dir.numbers("task")?, leader_ended(dir), share))
+        Ok(group(pid, &dir.numbers("task")?, leader.exiting, share))
     }
 
     /// The tables, the process's own first.
@@ -36,15 +37,6 @@ impl Tables {
             through,
         })
     }
-}
-
-/// Whether the thread that gave the process its id has ended before the others; it has no table
-/// then.
-fn leader_ended(dir: &ProcDir) -> bool {
-    dir.read("stat").is_ok_and(|text| {
-        let after = text.iter().rposition(|&byte| byte == b')').map_or(0, |at| at + 1);
-        matches!(text[after..].trim_ascii_start().first(), Some(b'Z' | b'X' | b'x'))
-    })
 }
 
 /// Puts the threads that share a table together and names each table by its first thread.

@@ -5,8 +5,10 @@
 //! of which only the protocol's name is known.
 
 mod address;
+mod diag;
 mod inet;
 mod link;
+mod message;
 mod protocol;
 mod unix;
 
@@ -58,12 +60,14 @@ fn charged(memory: u64) -> Queued {
     Queued { messages: nothing, payload: nothing, memory: Some(memory) }
 }
 
+/// Sockets by inode number. `None` where two entries claim the same number: one of them is
+/// forged by a unix socket's name with new lines in it, and which one can't be told.
+type ByIno = HashMap<u64, Option<Socket>>;
+
 /// The sockets of one network namespace.
 #[derive(Debug, Default)]
 pub struct Sockets {
-    /// `None` where two entries claim the same inode: one of them is forged by a unix socket's
-    /// name with new lines in it, and which one can't be told.
-    by_ino: HashMap<u64, Option<Socket>>,
+    by_ino: ByIno,
     netns: Option<u64>,
 }
 
@@ -95,6 +99,9 @@ impl Sockets {
             if let Ok(text) = dir.read(name) {
                 parse(&text, &mut |ino, socket| sockets.add(ino, socket));
             }
+        }
+        if sockets.netns.is_some() && sockets.netns == own_netns() {
+            diag::refine(&mut sockets.by_ino);
         }
         sockets
     }
@@ -130,6 +137,11 @@ fn same_socket(one: &Socket, other: &Socket) -> bool {
 pub fn netns(dir: &ProcDir) -> Option<u64> {
     let text = dir.link("ns/net").ok()?;
     parse::decimal(text.strip_prefix(b"net:[")?.strip_suffix(b"]")?)
+}
+
+/// The network namespace that sock_diag answers for.
+fn own_netns() -> Option<u64> {
+    netns(&ProcDir::open(std::process::id()).ok()?)
 }
 
 #[cfg(test)]

@@ -50,9 +50,11 @@ impl Entry {
             (false, SS_UNCONNECTED) => Some(State::Unconnected),
             _ => None,
         };
+        // An abstract name, in which another `@` may be a NUL byte.
+        let ambiguous = path.strip_prefix(b"@").is_some_and(|name| name.contains(&b'@'));
         Socket {
             state,
-            local: Some(Text::from(path)),
+            local: (!ambiguous).then(|| Text::from(path)),
             ..of_protocol(Family::UNIX, Some(SocketType(self.kind)), None)
         }
     }
@@ -94,12 +96,14 @@ mod tests {
 
     #[test]
     fn names_may_be_missing_and_hold_blanks_and_new_lines() {
-        let found = all(b"Num       RefCount Protocol Flags    Type St Inode Path\n\
+        let mut found = all(b"Num       RefCount Protocol Flags    Type St Inode Path\n\
             000000003082d0c3: 00000003 00000000 00000000 0001 03 23979\n\
             0000000000c0a8af: 00000002 00000000 00010000 0005 01   978  /run/a b \n\
             00000000c0144d83: 00000002 00000000 00000000 0002 01 23976 /x\ny\n\nz\n\
             00000000c0144d84: 00000002 00000000 00000000 0001 02     0 /waiting\n\
-            00000000c0144d85: 00000002 00000000 00000000 0002 01 23977 @abc\n");
+            00000000c0144d85: 00000002 00000000 00000000 0002 01 23977 @abc\n\
+            00000000c0144d86: 00000002 00000000 00000000 0002 01 23978 @a@c\n");
+        assert_eq!(found.pop().unwrap().1.local, None);
         let names: Vec<_> = found
             .iter()
             .map(|(ino, socket)| (*ino, socket.local.clone().unwrap().as_bytes().to_vec()))

@@ -1,0 +1,90 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_crib_top_global_optspecs
+    string join \n p/pid= Q/filter= o/output= H/list-columns J/json j/json-lines n/noheadings ascii no-color d/delay= source= payload= h/help V/version
+end
+
+function __fish_crib_top_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_crib_top_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_crib_top_using_subcommand
+    set -l cmd (__fish_crib_top_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c crib-top -n "__fish_crib_top_needs_command" -s p -l pid -d 'The process, by pid or by command name; several are separated by commas' -r
+complete -c crib-top -n "__fish_crib_top_needs_command" -s Q -l filter -d 'Show only the rows that match, e.g. \'KIND == "socket" and RECVQ > 4K\'' -r
+complete -c crib-top -n "__fish_crib_top_needs_command" -s o -l output -d 'Columns of the table, e.g. FD,NAME; with a + they are added to the usual ones' -r
+complete -c crib-top -n "__fish_crib_top_needs_command" -s d -l delay -d 'Time between two readings of the live view, with its unit: 500ms, 1s, 2m [default: 1s]' -r
+complete -c crib-top -n "__fish_crib_top_needs_command" -l source -d 'Where to read from' -r -f -a "auto\t'BPF where it is possible, else /proc, saying why'
+bpf\t'BPF, or an error that says what is missing'
+procfs\t'/proc, even where BPF would be possible'"
+complete -c crib-top -n "__fish_crib_top_needs_command" -l payload -d 'Bytes to read of each queued message at most; 0 for none [default: 4K]' -r
+complete -c crib-top -n "__fish_crib_top_needs_command" -s H -l list-columns -d 'List the columns'
+complete -c crib-top -n "__fish_crib_top_needs_command" -s J -l json -d 'Print one JSON document'
+complete -c crib-top -n "__fish_crib_top_needs_command" -s j -l json-lines -d 'Print one JSON object a line'
+complete -c crib-top -n "__fish_crib_top_needs_command" -s n -l noheadings -d 'Print no headings'
+complete -c crib-top -n "__fish_crib_top_needs_command" -l ascii -d 'Draw with ASCII characters only; others in names appear as \\xNN'
+complete -c crib-top -n "__fish_crib_top_needs_command" -l no-color -d 'Use no colors, as with NO_COLOR in the environment'
+complete -c crib-top -n "__fish_crib_top_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c crib-top -n "__fish_crib_top_needs_command" -s V -l version -d 'Print version'
+complete -c crib-top -n "__fish_crib_top_needs_command" -f -a "files" -d 'Print the table of open files, once'
+complete -c crib-top -n "__fish_crib_top_needs_command" -f -a "ps" -d 'Print every process with its descriptors, limit, sockets and queued bytes'
+complete -c crib-top -n "__fish_crib_top_needs_command" -f -a "doctor" -d 'Print what this kernel and this user allow, and how to get the rest'
+complete -c crib-top -n "__fish_crib_top_using_subcommand files" -s p -l pid -d 'The process, by pid or by command name; several are separated by commas' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand files" -s Q -l filter -d 'Show only the rows that match, e.g. \'KIND == "socket" and RECVQ > 4K\'' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand files" -s o -l output -d 'Columns of the table, e.g. FD,NAME; with a + they are added to the usual ones' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand files" -s d -l delay -d 'Time between two readings of the live view, with its unit: 500ms, 1s, 2m [default: 1s]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand files" -l source -d 'Where to read from' -r -f -a "auto\t'BPF where it is possible, else /proc, saying why'
+bpf\t'BPF, or an error that says what is missing'
+procfs\t'/proc, even where BPF would be possible'"
+complete -c crib-top -n "__fish_crib_top_using_subcommand files" -l payload -d 'Bytes to read of each queued message at most; 0 for none [default: 4K]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand files" -s H -l list-columns -d 'List the columns'
+complete -c crib-top -n "__fish_crib_top_using_subcommand files" -s J -l json -d 'Print one JSON document'
+complete -c crib-top -n "__fish_crib_top_using_subcommand files" -s j -l json-lines -d 'Print one JSON object a line'
+complete -c crib-top -n "__fish_crib_top_using_subcommand files" -s n -l noheadings -d 'Print no headings'
+complete -c crib-top -n "__fish_crib_top_using_subcommand files" -l ascii -d 'Draw with ASCII characters only; others in names appear as \\xNN'
+complete -c crib-top -n "__fish_crib_top_using_subcommand files" -l no-color -d 'Use no colors, as with NO_COLOR in the environment'
+complete -c crib-top -n "__fish_crib_top_using_subcommand files" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -s p -l pid -d 'The process, by pid or by command name; several are separated by commas' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -s Q -l filter -d 'Show only the rows that match, e.g. \'KIND == "socket" and RECVQ > 4K\'' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -s o -l output -d 'Columns of the table, e.g. FD,NAME; with a + they are added to the usual ones' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -s d -l delay -d 'Time between two readings of the live view, with its unit: 500ms, 1s, 2m [default: 1s]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -l source -d 'Where to read from' -r -f -a "auto\t'BPF where it is possible, else /proc, saying why'
+bpf\t'BPF, or an error that says what is missing'
+procfs\t'/proc, even where BPF would be possible'"
+complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -l payload -d 'Bytes to read of each queued message at most; 0 for none [default: 4K]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -s H -l list-columns -d 'List the columns'
+complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -s J -l json -d 'Print one JSON document'
+complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -s j -l json-lines -d 'Print one JSON object a line'
+complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -s n -l noheadings -d 'Print no headings'
+complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -l ascii -d 'Draw with ASCII characters only; others in names appear as \\xNN'
+complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -l no-color -d 'Use no colors, as with NO_COLOR in the environment'
+complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -s p -l pid -d 'The process, by pid or by command name; several are separated by commas' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -s Q -l filter -d 'Show only the rows that match, e.g. \'KIND == "socket" and RECVQ > 4K\'' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -s o -l output -d 'Columns of the table, e.g. FD,NAME; with a + they are added to the usual ones' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -s d -l delay -d 'Time between two readings of the live view, with its unit: 500ms, 1s, 2m [default: 1s]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -l source -d 'Where to read from' -r -f -a "auto\t'BPF where it is possible, else /proc, saying why'
+bpf\t'BPF, or an error that says what is missing'
+procfs\t'/proc, even where BPF would be possible'"
+complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -l payload -d 'Bytes to read of each queued message at most; 0 for none [default: 4K]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -s H -l list-columns -d 'List the columns'
+complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -s J -l json -d 'Print one JSON document'
+complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -s j -l json-lines -d 'Print one JSON object a line'
+complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -s n -l noheadings -d 'Print no headings'
+complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -l ascii -d 'Draw with ASCII characters only; others in names appear as \\xNN'
+complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -l no-color -d 'Use no colors, as with NO_COLOR in the environment'
+complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -1,0 +1,259 @@
+//! The manual page and the completions in `assets/`: made from the definition of the command
+//! line, the columns and the text below, and held to them.
+//!
+//! `CRIB_UPDATE_ASSETS=1 cargo test --test assets` writes them anew.
+
+use std::path::{Path, PathBuf};
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+use crib_tui::cli::Cli;
+use crib_tui::model::column::Table;
+use crib_tui::model::{Files, Kind, Processes};
+use crib_tui::tui::keys::{BINDINGS, Context};
+use roff::{Inline, Roff, bold, italic, roman};
+
+const REFRESH: &str = "CRIB_UPDATE_ASSETS=1 cargo test --test assets";
+
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets").join(name)
+}
+
+/// Holds a file in `assets/` to what it should contain, or writes it when asked to.
+fn hold(name: &str, content: &str) {
+    let path = path(name);
+    if std::env::var_os("CRIB_UPDATE_ASSETS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, content).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == content, "assets/{name} is stale; refresh it with: {REFRESH}");
+}
+
+#[test]
+fn completions_are_fresh() {
+    for (shell, name) in [
+        (Shell::Bash, "completions/crib-top.bash"),
+        (Shell::Zsh, "completions/_crib-top"),
+        (Shell::Fish, "completions/crib-top.fish"),
+    ] {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "crib-top", &mut script);
+        hold(name, &String::from_utf8(script).unwrap());
+    }
+}
+
+#[test]
+fn the_manual_page_is_fresh() {
+    hold("crib-top.1", &manual_page());
+}
+
+fn manual_page() -> String {
+    let command = Cli::command();
+    let version = format!("crib-top {}", env!("CARGO_PKG_VERSION"));
+    let man = clap_mangen::Man::new(command.clone());
+    // Without a date, which would make the page stale by itself; the library would leave its
+    // place out, and the fields behind it would move up.
+    let mut page = format!(".TH CRIB-TOP 1 \"\" \"{version}\" \"User Commands\"\n").into_bytes();
+    man.render_name_section(&mut page).unwrap();
+    man.render_synopsis_section(&mut page).unwrap();
+    man.render_description_section(&mut page).unwrap();
+    commands(&command).to_writer(&mut page).unwrap();
+    man.render_options_section(&mut page).unwrap();
+    columns::<Files>("COLUMNS OF FILES").to_writer(&mut page).unwrap();
+    columns::<Processes>("COLUMNS OF PS").to_writer(&mut page).unwrap();
+    filter().to_writer(&mut page).unwrap();
+    keys().to_writer(&mut page).unwrap();
+    json().to_writer(&mut page).unwrap();
+    rest().iter().try_for_each(|section| section.to_writer(&mut page)).unwrap();
+    String::from_utf8(page).unwrap()
+}
+
+/// A section whose paragraphs are put together by the methods below.
+struct Section(Roff);
+
+impl Section {
+    fn new(title: &str) -> Self {
+        let mut roff = Roff::new();
+        roff.control("SH", [title]);
+        Self(roff)
+    }
+
+    fn text(mut self, text: &str) -> Self {
+        self.0.control("PP", []).text([roman(text)]);
+        self
+    }
+
+    fn entry(mut self, term: impl Into<Vec<Inline>>, text: &str) -> Self {
+        self.0.control("TP", []).text(term).text([roman(text)]);
+        self
+    }
+
+    /// Lines that are shown as they are.
+    fn example(mut self, lines: &str) -> Self {
+        self.0.control("PP", []).control("RS", ["4"]).control("nf", []);
+        for line in lines.lines() {
+            self.0.text([roman(line)]);
+        }
+        self.0.control("fi", []).control("RE", []);
+        self
+    }
+
+    fn to_writer(&self, page: &mut Vec<u8>) -> std::io::Result<()> {
+        self.0.to_writer(page)
+    }
+}
+
+fn commands(command: &clap::Command) -> Section {
+    let section = Section::new("COMMANDS").text(
+        "Without a command, crib-top lets you choose a process, or opens the one that -p names, \
+         and shows its files live. When standard output is no terminal, it prints what \
+         crib-top ps or crib-top files would.",
+    );
+    command.get_subcommands().fold(section, |section, command| {
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        section.entry([bold(command.get_name())], &format!("{about}."))
+    })
+}
+
+fn columns<T: Table>(title: &str) -> Section {
+    let default = T::default_names().join(",");
+    let section = Section::new(title).text(&format!("Shown by default: {default}."));
+    T::columns().iter().fold(section, |section, column| {
+        let term = [bold(column.name), roman(" <"), italic(column.kind.name()), roman(">")];
+        section.entry(term, column.help)
+    })
+}
+
+fn filter() -> Section {
+    Section::new("FILTER")
+        .text(
+            "The expression of -Q follows scols-filter(5). Column names are written without \
+             quotes and in any case, text in single or double quotes, numbers with an optional \
+             suffix K, M, G, T, P or E (of 1024, KiB and so on for the same).",
+        )
+        .example(
+            "KIND == \"socket\" and SOCK.STATE == \"CLOSE-WAIT\" and RECVQ > 4K\n\
+             not CLOEXEC and (NAME =~ \"^/etc/\" or DELETED)",
+        )
+        .entry(
+            [bold("== != < <= > >="), roman(", or "), bold("eq ne lt le gt ge")],
+            "Compare numbers as numbers and text by its bytes.",
+        )
+        .entry(
+            [bold("=~ !~")],
+            "Whether a regular expression in quotes matches somewhere in the value, or doesn't.",
+        )
+        .entry(
+            [bold("and or not"), roman(", or "), bold("&& || !")],
+            "Combine conditions: not turns the comparison after it around; and binds closer than or; parentheses group.",
+        )
+        .text(
+            "A column that stands alone is true when it has a value that is not no, zero or \
+             empty. A bare word that is no column's name, and a string or number that stands \
+             alone, is searched in all text columns without regard to case. A comparison with an \
+             unknown value is false, whatever the operator.",
+        )
+}
+
+fn keys() -> Section {
+    let section = Section::new("KEYS").text("In the live view; no key changes the target.");
+    // How to leave the help is said there.
+    let bindings = BINDINGS.iter().filter(|binding| binding.contexts != [Context::Help]);
+    bindings.fold(section, |section, binding| {
+        let contexts: Vec<_> = binding.contexts.iter().map(|&context| view(context)).collect();
+        let all = [Context::Picker, Context::Files, Context::File].map(view);
+        let everywhere = all.iter().all(|view| contexts.contains(view));
+        let place =
+            if everywhere { String::new() } else { format!(" In: {}.", contexts.join(", ")) };
+        section.entry([bold(binding.label)], &format!("{}.{place}", sentence(binding.help)))
+    })
+}
+
+fn view(context: Context) -> &'static str {
+    match context {
+        Context::Picker => "the list of processes",
+        Context::Files => "the table of files",
+        Context::File => "the view of one file",
+        Context::Help => "the help",
+    }
+}
+
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+fn json() -> Section {
+    let kinds: Vec<_> = Kind::ALL.into_iter().map(Kind::name).collect();
+    Section::new("JSON")
+        .text(
+            "-J prints one document, -j one object a line: for files each file with the pid of \
+             its process, for ps each process. Numbers are numbers and the unknown is null. \
+             Strings are valid UTF-8; bytes that aren't, and control characters, appear as \\xNN. \
+             The names of fields don't change within a schema.",
+        )
+        .text("crib-top files -J:")
+        .example(
+            r#"{"schema":1,"source":"bpf"|"procfs","kernel":"6.18.44",
+ "time":"2026-11-23T18:40:00.123456Z",
+ "processes":[{"pid":1,"comm":"x","uid":0,"user":"root",
+   "fd_count":3,"fd_limit":1024,"complete":true,"files":[FILE...]}]}"#,
+        )
+        .text("FILE:")
+        .example(
+            r#"{"fd":3,"kind":"socket","ops":"socket_file_ops","mode":"rw",
+ "flags":["O_RDWR","O_NONBLOCK"],"cloexec":true,"pos":0,
+ "path":"socket:[1234]","deleted":false,"dev":"0:8","rdev":null,
+ "ino":1234,"size":0,"refs":1,"tid":null,
+ "socket":SOCKET|null,"pipe":PIPE|null,"epoll":EPOLL|null}"#,
+        )
+        .text(&format!(
+            "kind is one of {}. mode is r, w, rw, or - for O_PATH. tid is set for a file in the \
+             table of a thread that has one of its own; threads that share a table are counted \
+             once.",
+            kinds.join(", ")
+        ))
+        .text("SOCKET:")
+        .example(
+            r#"{"family":"inet","type":"stream","protocol":"tcp",
+ "state":"ESTABLISHED","local":"127.0.0.1:80",
+ "remote":"127.0.0.1:4711","recv":QUEUED,"send":QUEUED,
+ "accept":{"pending":0,"max":128}|null,"rcvbuf":131072,
+ "sndbuf":2626560,"drops":0,"error":0,
+ "shutdown":"none"|"read"|"write"|"both",
+ "peer":{"pid":7,"fd":4,"ino":1235}|null,"inflight_files":0,
+ "netns":4026531840}"#,
+        )
+        .text("QUEUED counts messages, bytes that a reader would get, and memory charged:")
+        .example(r#"{"messages":2,"payload":13,"memory":1664}"#)
+        .text("PIPE and EPOLL:")
+        .example(
+            r#"{"bytes":5,"buffers":1,"slots":16,"readers":1,"writers":1}
+{"watches":[{"fd":5,"events":"IN|ET","data":5,"ready":false}]}"#,
+        )
+        .text("crib-top ps -J:")
+        .example(
+            r#"{"schema":1,"source":...,"kernel":...,"time":...,
+ "processes":[{"pid":1,"comm":"x","uid":0,"user":"root",
+   "fd_count":3,"fd_limit":1024,"sockets":1,
+   "recv_payload":0,"send_payload":0}]}"#,
+        )
+}
+
+fn rest() -> [Section; 3] {
+    [
+        Section::new("EXIT STATUS")
+            .entry([bold("0")], "Done. A closed pipe is not an error.")
+            .entry([bold("1")], "The target doesn't exist or went away, or nothing matched.")
+            .entry([bold("2")], "The arguments can't be followed.")
+            .entry(
+                [bold("3")],
+                "A privilege or a kernel feature is missing; the message names it and the remedy.",
+            )
+            .text("Diagnostics go to standard error, one line each."),
+        Section::new("ENVIRONMENT")
+            .entry([bold("NO_COLOR")], "No colors are used when it is set and not empty."),
+        Section::new("SEE ALSO").text("lsfd(1), lsof(8), ss(8), scols-filter(5), proc(5)"),
+    ]
+}
