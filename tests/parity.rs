@@ -67,7 +67,7 @@ fn ops_fit(row: &Value) -> bool {
         return ops.contains("empty_fops");
     }
     let prefix = match row["kind"].as_str().unwrap_or_default() {
-        "pipe" | "fifo" => &["pipefifo_", "pipe_", "fifo_"][..],
+        "pipe" | "fifo" => &["pipefifo_", "pipeanon_", "pipe_", "fifo_"][..],
         "socket" => &["socket_", "sock_"],
         "eventpoll" => &["eventpoll_", "ep_"],
         "eventfd" => &["eventfd_"],
