@@ -2,7 +2,7 @@
 
 use crib_common::record::{
     ALIGN, FileRecord, OpsRecord, PipeRecord, RecordHeader, SocketRecord, TotalsRecord, UnixRecord,
-    VERSION, kind,
+    VERSION, WatchEntry, WatchesRecord, kind,
 };
 use zerocopy::FromBytes;
 
@@ -18,6 +18,8 @@ pub enum Record<'a> {
     Unix(UnixRecord),
     /// The pipe behind the file before.
     Pipe(PipeRecord),
+    /// What the epoll instance before watches, and whether that is all.
+    Watches(Vec<WatchEntry>, bool),
     /// File operations that were met for the first time.
     Ops(OpsRecord),
     /// The sums over a descriptor table.
@@ -107,10 +109,23 @@ fn body(header: RecordHeader, bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
         kind::SOCKET => Record::Socket(SocketRecord::read_from_bytes(bytes).map_err(|_| wrong)?),
         kind::UNIX => Record::Unix(UnixRecord::read_from_bytes(bytes).map_err(|_| wrong)?),
         kind::PIPE => Record::Pipe(PipeRecord::read_from_bytes(bytes).map_err(|_| wrong)?),
+        kind::WATCHES => {
+            let (record, entries) = WatchesRecord::read_from_prefix(bytes).map_err(|_| wrong)?;
+            Record::Watches(watches(record, entries).ok_or(wrong)?, record.whole == 1)
+        }
         kind::OPS => Record::Ops(OpsRecord::read_from_bytes(bytes).map_err(|_| wrong)?),
         kind::TOTALS => Record::Totals(TotalsRecord::read_from_bytes(bytes).map_err(|_| wrong)?),
         kind => return Err(DecodeError::Unknown { kind, version: header.version }),
     })
+}
+
+/// The entries behind a record; none where there are not as many as it says.
+fn watches(record: WatchesRecord, entries: &[u8]) -> Option<Vec<WatchEntry>> {
+    let entries = entries.chunks(size_of::<WatchEntry>());
+    if usize::try_from(record.count) != Ok(entries.len()) {
+        return None;
+    }
+    entries.map(|entry| WatchEntry::read_from_bytes(entry).ok()).collect()
 }
 
 #[cfg(test)]

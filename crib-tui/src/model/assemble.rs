@@ -6,13 +6,13 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::sync::Arc;
 
 use crib_common::record::{
-    FileRecord, PipeRecord, SocketRecord, TotalsRecord, file_bits, file_known, pipe_known,
-    socket_known,
+    FileRecord, PipeRecord, SocketRecord, TotalsRecord, WatchEntry, file_bits, file_known,
+    pipe_known, socket_known, watch_known,
 };
 
 use super::{
-    Accept, AccessMode, Device, Evidence, Family, File, FileId, Kind, OpenFlags, Peer, Pipe,
-    ProcessTotals, Protocol, Queued, Shutdown, Socket, SocketType, State, Text,
+    Accept, AccessMode, Device, Epoll, Evidence, Family, File, FileId, Kind, OpenFlags, Peer, Pipe,
+    ProcessTotals, Protocol, Queued, Shutdown, Socket, SocketType, State, Text, Watch,
 };
 use crate::decode::{DecodeError, Record};
 
@@ -70,6 +70,9 @@ pub fn files<'a>(
             }),
             Record::Pipe(record) if shown => with_last(&mut files, |file| {
                 file.pipe = Some(pipe(&record));
+            }),
+            Record::Watches(entries, whole) if shown => with_last(&mut files, |file| {
+                file.epoll = Some(epoll(&entries, whole));
             }),
             _ => {}
         }
@@ -195,6 +198,21 @@ fn pipe(record: &PipeRecord) -> Pipe {
         readers: has(pipe_known::READERS).then_some(record.readers),
         writers: has(pipe_known::WRITERS).then_some(record.writers),
     }
+}
+
+fn epoll(entries: &[WatchEntry], whole: bool) -> Epoll {
+    let watch = |entry: &WatchEntry| {
+        let needed = watch_known::FD | watch_known::EVENTS | watch_known::DATA;
+        (entry.known & needed == needed).then_some(Watch {
+            fd: entry.fd,
+            events: entry.events,
+            data: entry.data,
+            ready: (entry.known & watch_known::READY != 0).then_some(entry.ready != 0),
+        })
+    };
+    let watches: Vec<_> = entries.iter().filter_map(watch).collect();
+    let complete = whole && watches.len() == entries.len();
+    Epoll { watches, complete }
 }
 
 fn socket(record: &SocketRecord) -> Socket {

@@ -7,6 +7,9 @@ use serde::{Serialize, Serializer};
 pub struct Epoll {
     /// One entry a watched file, in the order of the kernel's tree.
     pub watches: Vec<Watch>,
+    /// Whether these are all: there may be more than are listed, and the list may change while
+    /// it is read.
+    pub complete: bool,
 }
 
 /// One watched file (`struct epitem`, epoll_ctl(2)).
@@ -23,12 +26,13 @@ pub struct Watch {
     pub ready: Option<bool>,
 }
 
+const ERR: u32 = 0x008;
+const HUP: u32 = 0x010;
+
 const EVENTS: &[(u32, &str)] = &[
     (0x001, "IN"),
     (0x002, "PRI"),
     (0x004, "OUT"),
-    (0x008, "ERR"),
-    (0x010, "HUP"),
     (0x020, "NVAL"),
     (0x040, "RDNORM"),
     (0x080, "RDBAND"),
@@ -44,9 +48,10 @@ const EVENTS: &[(u32, &str)] = &[
 
 impl Watch {
     /// The events by the names of epoll_ctl(2) without `EPOLL`, joined by `|`; bits without
-    /// a name in hexadecimal.
+    /// a name in hexadecimal. EPOLLERR and EPOLLHUP are left out: the kernel adds them to every
+    /// watch.
     pub fn events_text(&self) -> String {
-        let mut rest = self.events;
+        let mut rest = self.events & !(ERR | HUP);
         let mut names: Vec<String> = Vec::new();
         for &(bit, name) in EVENTS {
             if rest & bit != 0 {
@@ -64,4 +69,18 @@ impl Watch {
 fn events_as_text<S: Serializer>(events: &u32, serializer: S) -> Result<S::Ok, S::Error> {
     let watch = Watch { fd: 0, events: *events, data: 0, ready: None };
     serializer.serialize_str(&watch.events_text())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_those_that_were_asked_for() {
+        let text = |events| Watch { fd: 3, events, data: 0, ready: None }.events_text();
+        // EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLET, as the kernel keeps EPOLLIN | EPOLLET.
+        assert_eq!(text(0x8000_0019), "IN|ET");
+        assert_eq!(text(0x18), "");
+        assert_eq!(text(0x0080_0001), "IN|0x800000");
+    }
 }

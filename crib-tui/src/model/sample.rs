@@ -198,7 +198,7 @@ fn bare_socket() -> File {
 fn epoll() -> File {
     let watches = vec![Watch { fd: 5, events: 1 | 1 << 31, data: 5, ready: Some(false) }];
     File {
-        epoll: Some(Epoll { watches }),
+        epoll: Some(Epoll { watches, complete: true }),
         ..file(Kind::Eventpoll, "eventpoll_fops", "anon_inode:[eventpoll]", 9)
     }
 }

@@ -196,7 +196,7 @@ impl Table<'_> {
         let opened = file.flags.0 as i32 & libc::O_PATH == 0 && info.flags.is_some();
         match file.kind {
             Kind::Eventpoll if info.flags.is_some() => {
-                file.epoll = Some(Epoll { watches: info.watches });
+                file.epoll = Some(Epoll { watches: info.watches, complete: true });
             }
             Kind::Pipe | Kind::Fifo if opened => file.pipe = Some(UNKNOWN_PIPE),
             Kind::Socket if text.as_deref().is_some_and(|text| !link::is_path(text)) => {
