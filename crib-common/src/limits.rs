@@ -22,3 +22,10 @@ pub const QUEUE_SUM_PACKETS: u32 = 4096;
 /// Buffers of one pipe that are summed up: F_SETPIPE_SZ allows 1 MiB, 256 pages, to everyone
 /// and more to root (pipe(7)).
 pub const PIPE_BUFFERS: u32 = 4096;
+
+/// Watches of one epoll instance that the table of files lists, a power of two; their records
+/// must fit the 32 KiB that an iterator's step may write.
+pub const EPOLL_WATCHES: u32 = 512;
+
+/// Packets of one TCP retransmit queue that are counted.
+pub const RETRANSMIT_COUNT: u32 = 4096;

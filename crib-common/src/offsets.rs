@@ -76,6 +76,18 @@ kernel_offsets! {
     /// Since Linux 6.13 the count less one (include/linux/file_ref.h).
     file_ref: member "file.f_ref.refcnt.counter";
 
+    file_private_data: member "file.private_data";
+
+    rb_left: member "rb_node.rb_left";
+    rb_right: member "rb_node.rb_right";
+    rb_parent_color: member "rb_node.__rb_parent_color";
+    eventpoll_root: member "eventpoll.rbr.rb_root.rb_node";
+    epitem_rbn: member "epitem.rbn";
+    epitem_rdllink: member "epitem.rdllink.next";
+    epitem_fd: member "epitem.ffd.fd";
+    epitem_events: member "epitem.event.events";
+    epitem_data: member "epitem.event.data";
+
     inode_mode: member "inode.i_mode";
     inode_ino: member "inode.i_ino";
     inode_size: member "inode.i_size";

@@ -41,6 +41,8 @@ pub mod kind {
     pub const OPS: u16 = 5;
     /// [`TotalsRecord`](super::TotalsRecord).
     pub const TOTALS: u16 = 6;
+    /// [`WatchesRecord`](super::WatchesRecord), followed by its entries.
+    pub const WATCHES: u16 = 7;
 }
 
 impl RecordHeader {
@@ -267,6 +269,46 @@ pub mod pipe_known {
     pub const SLOTS: u32 = 1 << 2;
     pub const READERS: u32 = 1 << 3;
     pub const WRITERS: u32 = 1 << 4;
+}
+
+/// What an epoll instance watches; follows its file's record, and is followed by `count` times
+/// a [`WatchEntry`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct WatchesRecord {
+    /// Kind [`kind::WATCHES`].
+    pub header: RecordHeader,
+    /// Entries that follow.
+    pub count: u32,
+    /// 1 when these are all, 0 when there are more or the walk was disturbed.
+    pub whole: u32,
+}
+
+/// One watched file (`struct epitem`).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct WatchEntry {
+    /// `event.data`.
+    pub data: u64,
+    /// `ffd.fd`.
+    pub fd: u32,
+    /// `event.events`.
+    pub events: u32,
+    /// 1 when it is on the ready list.
+    pub ready: u32,
+    /// Which fields were read: bits of [`watch_known`].
+    pub known: u32,
+    /// Nothing.
+    pub reserved: u64,
+}
+
+/// Bits of [`WatchEntry::known`].
+#[allow(missing_docs, reason = "each is named as its field")]
+pub mod watch_known {
+    pub const DATA: u32 = 1 << 0;
+    pub const FD: u32 = 1 << 1;
+    pub const EVENTS: u32 = 1 << 2;
+    pub const READY: u32 = 1 << 3;
 }
 
 /// File operations that were met for the first time: the addresses of their functions, so that

@@ -9,6 +9,8 @@ use crib_common::record::{
 };
 use zerocopy::IntoBytes;
 
+use crate::epoll::Watches;
+
 /// Room for the records of one file.
 ///
 /// One and not one a CPU: a loaded object is used by one reader at a time, and an iterator's
@@ -25,6 +27,8 @@ pub struct Frame {
     pub unix: UnixRecord,
     /// What it is if it is a pipe.
     pub pipe: PipeRecord,
+    /// What it watches if it is an epoll instance.
+    pub watches: Watches,
 }
 
 /// State that lasts from one step of an iterator to the next.

@@ -14,6 +14,7 @@ const S_IFSOCK: u32 = 0o140_000;
 /// include/uapi/linux/magic.h
 const SOCKFS_MAGIC: u64 = 0x534f_434b;
 const PIPEFS_MAGIC: u64 = 0x5049_5045;
+const ANON_INODE_FS_MAGIC: u64 = 0x0904_1934;
 /// `SB_KERNMOUNT`, include/linux/fs.h.
 const SB_KERNMOUNT: u64 = 1 << 22;
 
@@ -80,18 +81,38 @@ pub enum Part {
     Socket,
     /// A pipe or FIFO.
     Pipe,
+    /// An epoll instance.
+    Epoll,
     /// None.
     Nothing,
 }
 
-/// Which part a file has.
+/// Which part a file has; `path` is what was read of its path.
 #[inline(always)]
-pub fn part(record: &FileRecord) -> Part {
+pub fn part(record: &FileRecord, path: &[u8]) -> Part {
     match record.i_mode & S_IFMT {
         S_IFSOCK if record.magic == SOCKFS_MAGIC => Part::Socket,
         S_IFIFO => Part::Pipe,
+        _ if record.magic == ANON_INODE_FS_MAGIC && is_epoll(record.path_len, path) => Part::Epoll,
         _ => Part::Nothing,
     }
+}
+
+/// Whether an anonymous inode is an epoll instance's: by its name, since the address of
+/// `eventpoll_fops` is not in every kernel's symbols.
+#[inline(always)]
+fn is_epoll(path_len: i32, path: &[u8]) -> bool {
+    const NAME: &[u8; 22] = b"anon_inode:[eventpoll]";
+    if path_len != NAME.len() as i32 {
+        return false;
+    }
+    let mut same = true;
+    let mut at = 0;
+    while at < NAME.len() {
+        same &= path[at] == NAME[at];
+        at += 1;
+    }
+    same
 }
 
 /// Whether the path says more than `socket:[inode]` or `pipe:[inode]`, which user space can

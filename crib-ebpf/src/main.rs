@@ -5,9 +5,11 @@
 
 mod context;
 mod emit;
+mod epoll;
 mod file;
 mod pipe;
 mod queue;
+mod rbtree;
 mod read;
 mod repeat;
 mod socket;

@@ -8,7 +8,7 @@ use crate::emit::{self, Frame, Seq, State};
 use crate::file::{self, Part};
 use crate::read::{Kptr, Raw, below, offset};
 use crate::socket::AF_UNIX;
-use crate::{pipe, socket};
+use crate::{epoll, pipe, socket};
 
 /// Writes the records of one file. Returns 0, as an iterator's program does to go on; a full
 /// buffer is something the kernel notices by itself.
@@ -48,10 +48,11 @@ fn write_file<const LOOPS: bool, const PATHS: bool>(
     if !unsafe { seq.write((&raw const *frame).cast(), size_of::<FileRecord>() as u32 + padded) } {
         return;
     }
-    let written = match file::part(&frame.file) {
+    let written = match file::part(&frame.file, &frame.path) {
         Part::Socket => write_socket::<LOOPS>(seq, item, frame),
         Part::Pipe => write_pipe::<LOOPS>(seq, item, frame),
-        Part::Nothing => true,
+        Part::Epoll if LOOPS => write_epoll(seq, item, frame),
+        Part::Epoll | Part::Nothing => true,
     };
     let ops = frame.file.ops;
     if written && !emit::ops_known(state, ops) && seq.write_record(&file::operations(ops)) {
@@ -88,4 +89,12 @@ fn write_pipe<const LOOPS: bool>(seq: Seq, item: Item, frame: &mut Frame) -> boo
     };
     pipe::fill::<_, LOOPS>(&mut frame.pipe, pipe);
     seq.write_record(&frame.pipe)
+}
+
+#[inline(always)]
+fn write_epoll(seq: Seq, item: Item, frame: &mut Frame) -> bool {
+    epoll::fill(&mut frame.watches, item.file);
+    let len = frame.watches.len();
+    // SAFETY: the entries follow the record in the frame, and `len` is at most all of them.
+    unsafe { seq.write((&raw const frame.watches).cast(), len) }
 }

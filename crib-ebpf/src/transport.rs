@@ -3,10 +3,13 @@
 //! Messages, payload and memory are three different things (see `docs/queues.md` of the
 //! repository): a count of skbs, the bytes that a reader would get, and what is charged.
 
+use crib_common::limits::RETRANSMIT_COUNT;
 use crib_common::record::{SocketRecord, socket_known};
 
 use crate::queue::{Counted, Queue, Sum};
+use crate::rbtree;
 use crate::read::{Access, Kptr, Raw, Value, offset};
+use crate::repeat::Step;
 use crate::socket::{AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, TCP_LISTEN};
 
 const IPPROTO_TCP: u16 = 6;
@@ -56,7 +59,7 @@ pub fn fill<A: Access, const LOOPS: bool>(record: &mut SocketRecord, sk: Kptr<A>
     let raw = sk.raw();
     let (recv, send) = match (record.family, record.sock_type, record.protocol) {
         (AF_UNIX, ..) => unix::<A, LOOPS>(record, sk, raw),
-        (AF_INET | AF_INET6, SOCK_STREAM, IPPROTO_TCP) => tcp(record, sk, raw),
+        (AF_INET | AF_INET6, SOCK_STREAM, IPPROTO_TCP) => tcp::<A, LOOPS>(record, sk, raw),
         (AF_INET | AF_INET6, SOCK_DGRAM, IPPROTO_UDP | IPPROTO_UDPLITE) => {
             (udp::<A, LOOPS>(sk, raw), sent(sk))
         }
@@ -139,7 +142,11 @@ fn udp<A: Access, const LOOPS: bool>(sk: Kptr<A>, raw: Kptr<Raw>) -> Queued {
 
 /// TCP, by its sequence numbers (`tcp_inq`, and SIOCOUTQ in `tcp_ioctl`).
 #[inline(always)]
-fn tcp<A: Access>(record: &mut SocketRecord, sk: Kptr<A>, raw: Kptr<Raw>) -> (Queued, Queued) {
+fn tcp<A: Access, const LOOPS: bool>(
+    record: &mut SocketRecord,
+    sk: Kptr<A>,
+    raw: Kptr<Raw>,
+) -> (Queued, Queued) {
     let memory = rmem_alloc(sk);
     let wmem = sk.get::<u32>(offset!(sock_wmem_queued)).map(u64::from);
     match record.state {
@@ -156,7 +163,7 @@ fn tcp<A: Access>(record: &mut SocketRecord, sk: Kptr<A>, raw: Kptr<Raw>) -> (Qu
     }
     (
         Queued { messages: len(receive_queue(sk)), payload: unread(sk, raw), memory },
-        Queued { memory: wmem, ..unacknowledged(record.state, sk, raw) },
+        Queued { memory: wmem, ..unacknowledged::<A, LOOPS>(record.state, sk, raw) },
     )
 }
 
@@ -170,7 +177,7 @@ fn unread<A: Access>(sk: Kptr<A>, raw: Kptr<Raw>) -> Value<u64> {
 
 /// What TCP has to send, or to send again, without the FIN.
 #[inline(always)]
-fn unacknowledged<A: Access>(state: u8, sk: Kptr<A>, raw: Kptr<Raw>) -> Queued {
+fn unacknowledged<A: Access, const LOOPS: bool>(state: u8, sk: Kptr<A>, raw: Kptr<Raw>) -> Queued {
     let unsent = len(Queue::of(sk, offset!(sock_write_queue)));
     let sent: Value<u64> = sk.get(offset!(sock_rtx_queue));
     if unsent.is(0) && sent.is(0) {
@@ -181,8 +188,24 @@ fn unacknowledged<A: Access>(state: u8, sk: Kptr<A>, raw: Kptr<Raw>) -> Queued {
     let payload = distance(raw, offset!(tcp_write_seq), offset!(tcp_snd_una))
         .map(|bytes| u64::from(bytes.saturating_sub(u32::from(fin))));
     // The retransmit queue is a tree that keeps no count.
-    let messages = if sent.is(0) { unsent } else { Value::unknown() };
+    let messages = unsent.with(retransmit_count::<LOOPS>(sent), u32::saturating_add);
     Queued { messages, payload, memory: Value::unknown() }
+}
+
+/// The packets in a retransmit queue with this top node; unknown where there are too many, or
+/// where there are any and the kernel can't loop.
+#[inline(always)]
+fn retransmit_count<const LOOPS: bool>(root: Value<u64>) -> Value<u32> {
+    let Some(root) = root.ok() else { return Value::unknown() };
+    if root == 0 || !LOOPS {
+        return Value::when(root == 0, 0);
+    }
+    let mut count = 0;
+    let whole = rbtree::for_each(root, RETRANSMIT_COUNT, |_| {
+        count += 1;
+        Step::Continue
+    });
+    Value::when(whole, count)
 }
 
 /// The bytes from one sequence number to another.

@@ -4,7 +4,8 @@
 use std::io;
 
 use crossterm::event::Event as TerminalEvent;
-use futures_util::{FutureExt, Stream, StreamExt};
+use futures_util::future::poll_immediate;
+use futures_util::{Stream, StreamExt};
 use ratatui::Terminal;
 use ratatui::backend::Backend;
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -69,12 +70,13 @@ impl<I: Stream<Item = io::Result<TerminalEvent>> + Unpin> Driver<I> {
         loop {
             terminal.draw(|frame| view::draw(&self.app, frame)).map_err(DriveError::Draw)?;
             let Some(mut event) = self.next().await? else { return Ok(Exit::Quit) };
-            // All that has come meanwhile is taken in before the next frame.
+            // All that has come meanwhile is taken in before the next frame. It is looked for
+            // with this task's own waker: crossterm's stream wakes the one it saw first.
             loop {
                 if let Some(exit) = self.take_in(event)? {
                     return Ok(exit);
                 }
-                match self.next().now_or_never() {
+                match poll_immediate(self.next()).await {
                     Some(Ok(Some(next))) => event = next,
                     Some(Ok(None)) => return Ok(Exit::Quit),
                     Some(Err(error)) => return Err(error),
@@ -128,3 +130,7 @@ impl<I: Stream<Item = io::Result<TerminalEvent>> + Unpin> Driver<I> {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+#[path = "drive_tests.rs"]
+mod tests;

@@ -168,12 +168,16 @@ pub fn shifted<'a>(text: &'a str, shift: u16, width: usize, glyphs: &Glyphs) -> 
     Cow::Owned(cut_end(&rest, width, glyphs).into_owned())
 }
 
-/// `text` in pieces of at most `width` columns, at least one.
+/// `text` in pieces of at most `width` columns, at least one, divided behind spaces where there
+/// are any.
 pub fn wrap(text: &str, width: usize) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest?;
-        let piece = head(text, width);
+        let piece = match head(text, width) {
+            piece if piece.len() == text.len() => piece,
+            piece => piece.rfind(' ').map_or(piece, |space| &piece[..=space]),
+        };
         // A character that is wider than the whole width is put on a line nevertheless.
         let end = if piece.is_empty() {
             text.chars().next().map_or(0, char::len_utf8)
@@ -300,6 +304,7 @@ mod tests {
     #[test]
     fn wrapping_loses_nothing() {
         assert_eq!(wrap("abcdef", 4).collect::<Vec<_>>(), ["abcd", "ef"]);
+        assert_eq!(wrap("a bc def", 4).collect::<Vec<_>>(), ["a ", "bc ", "def"]);
         assert_eq!(wrap("", 4).collect::<Vec<_>>(), [""]);
         assert_eq!(wrap("日本", 1).collect::<Vec<_>>(), ["日", "本"]);
         assert_eq!(wrap("ab", 0).collect::<Vec<_>>(), ["a", "b"]);

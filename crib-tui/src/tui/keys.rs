@@ -142,7 +142,7 @@ pub const BINDINGS: &[Binding] = &[
     Binding {
         label: "I",
         help: "invert the sort",
-        footer: Some(("I", "invert")),
+        footer: None,
         contexts: TABLES,
         keys: &[char('I', Command::Invert)],
     },

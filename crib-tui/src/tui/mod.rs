@@ -8,6 +8,8 @@ pub mod event;
 pub mod format;
 pub mod keys;
 mod signals;
+#[cfg(test)]
+pub(crate) mod stage;
 pub mod terminal;
 pub mod theme;
 pub mod view;
@@ -18,7 +20,7 @@ use std::io::{self, BufWriter};
 use std::pin::pin;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use crossterm::event::EventStream;
 use jiff::tz::TimeZone;
 use ratatui::Terminal;
@@ -75,8 +77,11 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         Theme::new(options.color, options.ascii),
         TimeZone::system(),
     );
-    let no_terminal = "no terminal to read keys from; use `crib-top files` or `crib-top ps`";
-    let keyboard = Keyboard::find().context(no_terminal)?;
+    let keyboard = Keyboard::find().map_err(|error| {
+        anyhow!(
+            "there is no terminal to read keys from ({error}); use `crib-top files` or `crib-top ps`"
+        )
+    })?;
     let mut signals = Signals::listen().context("listening to signals")?;
     let guard = Guard::take().context("setting up the terminal")?;
     let backend = CrosstermBackend::new(BufWriter::new(io::stdout()));

@@ -5,6 +5,8 @@ mod commands;
 pub mod files;
 pub mod picker;
 pub mod prompt;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

@@ -25,7 +25,7 @@ pub enum DetailLine {
 }
 
 /// Columns for a field's name and the distance to its value.
-const LABEL: u16 = 16;
+const LABEL: u16 = 19;
 
 /// What there is to say about `row`, as of `now`. What is not known is shown as `-`, what
 /// does not apply is left out.
@@ -271,8 +271,10 @@ fn screen_lines<'a>(
             let dim = theme.dim;
             Box::new(wrap(value, room(width)).enumerate().map(move |(at, piece)| {
                 let label = if at == 0 { label } else { "" };
-                let label = format!("  {label:<indent$}").chars().take(indent).collect::<String>();
-                Line::from(vec![Span::styled(label, dim), Span::raw(piece)])
+                let label = format!("  {label:<indent$}");
+                // All labels are ASCII.
+                let label = label.get(..indent.saturating_sub(1)).unwrap_or_default().to_owned();
+                Line::from(vec![Span::styled(label + " ", dim), Span::raw(piece)])
             }))
         }
     }

@@ -26,7 +26,7 @@ pub struct Context {
 pub const COLUMNS: &[Column<TrackedFile, Context>] = &[
     Column {
         title: "FD",
-        min: 5,
+        min: 7,
         max: 7,
         priority: 0,
         align: Align::Right,
@@ -82,7 +82,7 @@ pub const COLUMNS: &[Column<TrackedFile, Context>] = &[
     },
     Column {
         title: "RECV-Q",
-        min: 8,
+        min: 7,
         max: 11,
         priority: 2,
         align: Align::Right,
@@ -92,7 +92,7 @@ pub const COLUMNS: &[Column<TrackedFile, Context>] = &[
     },
     Column {
         title: "SEND-Q",
-        min: 8,
+        min: 7,
         max: 11,
         priority: 2,
         align: Align::Right,
@@ -104,7 +104,7 @@ pub const COLUMNS: &[Column<TrackedFile, Context>] = &[
         title: "SIZE/POS",
         min: 9,
         max: 13,
-        priority: 4,
+        priority: 3,
         align: Align::Right,
         first: Direction::Descending,
         cell: |row, _, _| Line::raw(cells::size_and_pos(&row.file)),
@@ -117,7 +117,7 @@ pub const COLUMNS: &[Column<TrackedFile, Context>] = &[
         title: "AGE",
         min: 6,
         max: 6,
-        priority: 3,
+        priority: 4,
         align: Align::Right,
         first: Direction::Ascending,
         cell: |row, context, _| Line::styled(seen(row.seen, context.now), context.theme.dim),
@@ -131,7 +131,7 @@ pub const COLUMNS: &[Column<TrackedFile, Context>] = &[
     },
     Column {
         title: "NAME",
-        min: 27,
+        min: 33,
         max: FILL,
         priority: 0,
         align: Align::Left,

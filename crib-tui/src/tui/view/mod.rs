@@ -6,6 +6,8 @@ pub mod files;
 pub mod help;
 pub mod layout;
 pub mod picker;
+#[cfg(test)]
+mod tests;
 mod title;
 
 use ratatui::Frame;
@@ -44,8 +46,7 @@ pub fn draw(app: &App, frame: &mut Frame<'_>) {
     match &app.prompt {
         None => bar::draw(buffer, regions.bottom, footer(app), Vec::new()),
         Some(prompt) => {
-            let cursor = draw_prompt(prompt, regions.bottom, &app.theme, buffer);
-            if !regions.bottom.is_empty() {
+            if let Some(cursor) = draw_prompt(prompt, regions.bottom, &app.theme, buffer) {
                 frame.set_cursor_position(cursor);
             }
         }
@@ -143,7 +144,15 @@ fn footer(app: &App) -> Vec<Part<'static>> {
 }
 
 /// Draws the line that is typed and says where its cursor stands.
-fn draw_prompt(prompt: &Prompt, area: Rect, theme: &Theme, buffer: &mut Buffer) -> Position {
+fn draw_prompt(
+    prompt: &Prompt,
+    area: Rect,
+    theme: &Theme,
+    buffer: &mut Buffer,
+) -> Option<Position> {
+    if area.is_empty() {
+        return None;
+    }
     // On a narrow terminal the line itself matters more than what it is for.
     let label = match area.width {
         0..16 => String::new(),
@@ -167,5 +176,5 @@ fn draw_prompt(prompt: &Prompt, area: Rect, theme: &Theme, buffer: &mut Buffer) 
     buffer.set_stringn(x, area.y, text, width.into(), Style::new());
     let cursor = prompt.input.visual_cursor().saturating_sub(scroll);
     let cursor = u16::try_from(cursor).unwrap_or(u16::MAX).min(width.saturating_sub(1));
-    Position::new(x.saturating_add(cursor).min(area.right().saturating_sub(1)), area.y)
+    Some(Position::new(x.saturating_add(cursor).min(area.right().saturating_sub(1)), area.y))
 }

@@ -145,7 +145,7 @@ fn kind(app: &App) -> Option<Notice> {
     if app.opened.reason.is_some() {
         return Some(Notice::Source);
     }
-    app.files.as_ref().map(|_| Notice::CommandLine)
+    app.files.as_ref().and_then(Files::process).map(|_| Notice::CommandLine)
 }
 
 /// The second line.

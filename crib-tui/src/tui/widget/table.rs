@@ -121,8 +121,8 @@ pub struct Placed {
     pub width: u16,
 }
 
-/// Columns for the rows' marks, at the left edge: one for the mark and one for distance.
-const GUTTER: u16 = 2;
+/// Columns for the rows' marks, at the left edge.
+const GUTTER: u16 = 1;
 
 /// Which columns are shown in `width`, and where.
 pub fn fit<R, C>(columns: &[Column<R, C>], width: u16) -> Vec<Placed> {

@@ -1,0 +1,191 @@
+//! For tests: an application on a terminal of any size that exists in memory only.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use jiff::tz::TimeZone;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::style::{Color, Modifier};
+
+use super::action::Action;
+use super::app::App;
+use super::event::Event;
+use super::theme::Theme;
+use super::view;
+use super::worker::{FilesOutcome, FilesRequest, Opened, ProcessList, Reply, Request};
+use crate::model::{FilesReading, FilesTable, History, ProcessesReading, Source, sample};
+
+/// The application, and what the reading thread would know.
+pub(crate) struct Stage {
+    pub(crate) app: App,
+    terminal: Terminal<TestBackend>,
+    /// The request that awaits its answer.
+    pub(crate) pending: Option<Request>,
+    /// What was asked for besides readings.
+    pub(crate) wishes: Vec<Action>,
+    history: History,
+}
+
+impl Stage {
+    /// On a terminal of 80x24 with colours, before the first reading.
+    pub(crate) fn new(pid: Option<u32>) -> Self {
+        Self::with(pid, Theme::new(true, false), None)
+    }
+
+    pub(crate) fn with(pid: Option<u32>, theme: Theme, reason: Option<&str>) -> Self {
+        let source = if reason.is_some() { Source::Procfs } else { Source::Bpf };
+        let opened = Opened { source, reason: reason.map(str::to_owned) };
+        let delay = Duration::from_secs(1);
+        let mut stage = Self {
+            app: App::new(pid, None, delay, opened, theme, TimeZone::UTC),
+            // The size is set below.
+            terminal: Terminal::new(TestBackend::new(1, 1)).unwrap(),
+            pending: None,
+            wishes: Vec::new(),
+            history: History::default(),
+        };
+        stage.resize(80, 24);
+        stage.happen(Event::Tick);
+        stage
+    }
+
+    /// One process that is looked at, and its first reading.
+    pub(crate) fn of_files(reading: FilesReading) -> Self {
+        let mut stage = Self::new(Some(reading.process.pid));
+        stage.read(reading);
+        stage
+    }
+
+    /// The list of processes.
+    pub(crate) fn of_processes(reading: ProcessesReading) -> Self {
+        let mut stage = Self::new(None);
+        stage.list(reading);
+        stage
+    }
+
+    pub(crate) fn happen(&mut self, event: Event) {
+        for action in self.app.update(event) {
+            match action {
+                Action::Read(request) => {
+                    assert_eq!(self.pending, None, "one request at a time");
+                    self.pending = Some(request);
+                }
+                other => self.wishes.push(other),
+            }
+        }
+    }
+
+    pub(crate) fn resize(&mut self, width: u16, height: u16) {
+        self.terminal.backend_mut().resize(width, height);
+        self.happen(Event::Resize(width, height));
+    }
+
+    pub(crate) fn tick(&mut self) {
+        self.happen(Event::Tick);
+    }
+
+    pub(crate) fn press(&mut self, code: KeyCode) {
+        self.happen(Event::Key(KeyEvent::new(code, KeyModifiers::NONE)));
+    }
+
+    pub(crate) fn ctrl(&mut self, c: char) {
+        self.happen(Event::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL)));
+    }
+
+    /// Types characters; `\n` is Enter.
+    pub(crate) fn keys(&mut self, text: &str) {
+        for c in text.chars() {
+            self.press(if c == '\n' { KeyCode::Enter } else { KeyCode::Char(c) });
+        }
+    }
+
+    /// Answers the pending request with a list of processes.
+    pub(crate) fn list(&mut self, reading: ProcessesReading) {
+        assert_eq!(self.pending.take(), Some(Request::Processes));
+        let list = ProcessList { reading, uptime: Duration::from_secs(7200) };
+        self.happen(Event::Reply(Reply::Processes(Ok(list))));
+    }
+
+    /// Answers the pending request with one process's files.
+    pub(crate) fn read(&mut self, reading: FilesReading) {
+        let table = self.history.observe(reading);
+        self.show(table);
+    }
+
+    pub(crate) fn show(&mut self, table: Arc<FilesTable>) {
+        let request = self.files_request();
+        let order = request.arrangement.order(&table);
+        let arrangement = request.arrangement;
+        self.outcome(request.session, FilesOutcome::Read { table, arrangement, order });
+    }
+
+    /// Answers the pending request with something else than files.
+    pub(crate) fn fail(&mut self, outcome: FilesOutcome) {
+        let session = self.files_request().session;
+        self.outcome(session, outcome);
+    }
+
+    fn outcome(&mut self, session: u64, outcome: FilesOutcome) {
+        self.happen(Event::Reply(Reply::Files { session, outcome }));
+    }
+
+    pub(crate) fn files_request(&mut self) -> FilesRequest {
+        match self.pending.take() {
+            Some(Request::Files(request)) => request,
+            other => panic!("no files were asked for, but {other:?}"),
+        }
+    }
+
+    pub(crate) fn draw(&mut self) {
+        self.terminal.draw(|frame| view::draw(&self.app, frame)).unwrap();
+    }
+
+    /// What is on the screen.
+    pub(crate) fn screen(&mut self) -> String {
+        self.draw();
+        let buffer = self.terminal.backend().buffer();
+        let width = usize::from(buffer.area.width).max(1);
+        let lines = buffer.content().chunks(width).map(|cells| {
+            let line: String = cells.iter().map(|cell| cell.symbol()).collect();
+            line.trim_end().to_owned()
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Each stretch of text that is not plain, with its style, line by line.
+    pub(crate) fn styles(&mut self) -> String {
+        self.draw();
+        let buffer = self.terminal.backend().buffer();
+        let mut text = String::new();
+        for y in 0..buffer.area.height {
+            let mut x = 0;
+            while x < buffer.area.width {
+                let style = buffer[(x, y)].style();
+                let mut stretch = String::new();
+                while x < buffer.area.width && buffer[(x, y)].style() == style {
+                    stretch.push_str(buffer[(x, y)].symbol());
+                    x += 1;
+                }
+                let color = style.fg.filter(|&color| color != Color::Reset);
+                if color.is_some() || style.add_modifier != Modifier::empty() {
+                    let color = color.map(|color| color.to_string()).unwrap_or_default();
+                    let modifier = match style.add_modifier {
+                        Modifier { .. } if style.add_modifier.is_empty() => String::new(),
+                        modifier => format!("{modifier:?}"),
+                    };
+                    let name = [color, modifier].join(" ").trim().to_owned();
+                    text.push_str(&format!("{y:>2} {name:<28} {:?}\n", stretch.trim_end()));
+                }
+            }
+        }
+        text
+    }
+}
+
+/// The sample reading, `seconds` after its time.
+pub(crate) fn reading_after(seconds: u64) -> FilesReading {
+    let reading = sample::reading();
+    FilesReading { time: reading.time + Duration::from_secs(seconds), ..reading }
+}
