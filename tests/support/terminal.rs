@@ -100,14 +100,12 @@ impl Terminal {
         self.wait_until(&format!("{text:?}"), |screen| screen.contains(text))
     }
 
-    /// Gives the terminal another size.
+    /// Gives the terminal another size. It loses what it showed, as a terminal may.
     pub fn resize(&mut self, cols: u16, rows: u16) {
-        self.shown
-            .lock()
-            .expect("no thread panics with the lock")
-            .parser
-            .screen_mut()
-            .set_size(nonzero(rows), nonzero(cols));
+        let mut shown = self.shown.lock().expect("no thread panics with the lock");
+        shown.parser.screen_mut().set_size(nonzero(rows), nonzero(cols));
+        shown.parser.process(b"\x1b[2J");
+        drop(shown);
         self.master.resize(size(rows, cols)).expect("the terminal can be resized");
     }
 
