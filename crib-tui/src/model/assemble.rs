@@ -143,13 +143,15 @@ fn file(
         ops: ops.as_deref(),
     };
     let kind = Kind::classify(&evidence);
-    let mode = if has(file_known::MODE) { record.f_mode } else { 0 };
     File {
         fd: Some(record.fd),
         kind,
         ops,
-        mode: AccessMode { read: mode & FMODE_READ != 0, write: mode & FMODE_WRITE != 0 },
-        flags: OpenFlags(record.f_flags),
+        mode: has(file_known::MODE).then_some(AccessMode {
+            read: record.f_mode & FMODE_READ != 0,
+            write: record.f_mode & FMODE_WRITE != 0,
+        }),
+        flags: has(file_known::FLAGS).then_some(OpenFlags(record.f_flags)),
         cloexec: bit(file_known::CLOEXEC, file_bits::CLOEXEC),
         pos: has(file_known::POS).then_some(record.pos),
         path,

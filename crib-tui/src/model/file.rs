@@ -18,9 +18,9 @@ pub struct File {
     /// The name of the file operations, or of one of their functions.
     pub ops: Option<Arc<str>>,
     /// Whether it may be read and written.
-    pub mode: AccessMode,
+    pub mode: Option<AccessMode>,
     /// The open(2) flags that are set (`file.f_flags`).
-    pub flags: OpenFlags,
+    pub flags: Option<OpenFlags>,
     /// Whether exec closes it; a property of the descriptor, not of the file.
     pub cloexec: Option<bool>,
     /// The file position in bytes.
@@ -60,8 +60,8 @@ impl File {
             fd,
             kind: Kind::Unknown,
             ops: None,
-            mode: AccessMode::default(),
-            flags: OpenFlags::default(),
+            mode: None,
+            flags: None,
             cloexec: None,
             pos: None,
             path: None,

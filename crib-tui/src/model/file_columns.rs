@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::column::{Column, ColumnKind, Table, Value};
-use super::{Device, Family, File, Kind, Pipe, Process, Queued, Socket, Text};
+use super::{AccessMode, Device, Family, File, Kind, Pipe, Process, Queued, Socket, Text};
 
 /// The table of a process's open files.
 #[derive(Clone, Copy, Debug)]
@@ -116,9 +116,12 @@ static COLUMNS: &[Column<Files>] = &[
     file!("KIND", Text, "kind of file: regular, socket, eventfd, ...", |f| f.kind.name().into()),
     file!("TYPE", Text, "type as in lsfd(1): REG, TCP, UNIX-STREAM, ...", |f| type_name(f).into()),
     file!("OPS", Text, "name of the file operations", |f| f.ops.as_deref().into()),
-    file!("MODE", Text, "access: r, w, rw, or - for O_PATH", |f| f.mode.name().into()),
+    file!("MODE", Text, "access: r, w, rw, or - for O_PATH", |f| f
+        .mode
+        .map(AccessMode::name)
+        .into()),
     file!("FLAGS", Text, "flags of open(2) that are set", |f| {
-        f.flags.names().collect::<Vec<_>>().join(",").into()
+        f.flags.map(|flags| flags.names().collect::<Vec<_>>().join(",")).into()
     }),
     file!("CLOEXEC", Bool, "whether exec closes it", |f| f.cloexec.into()),
     file!("POS", Bytes, "file position", |f| f.pos.into()),

@@ -154,7 +154,10 @@ pub fn queued(file: &File) -> (Option<Queued>, Option<Queued>) {
         (None, Some(pipe)) => {
             let queued =
                 Queued { messages: pipe.buffers.map(u64::from), payload: pipe.bytes, memory: None };
-            if file.mode.read { (Some(queued), None) } else { (None, Some(queued)) }
+            match file.mode {
+                Some(mode) if !mode.read => (None, Some(queued)),
+                _ => (Some(queued), None),
+            }
         }
         (None, None) => (None, None),
     }
@@ -380,8 +383,8 @@ mod tests {
             pipe: Some(Pipe { bytes, buffers: None, slots: None, readers: None, writers: None }),
             ..file(3, 1)
         };
-        let read = AccessMode { read: true, write: false };
-        let write = AccessMode { read: false, write: true };
+        let read = Some(AccessMode { read: true, write: false });
+        let write = Some(AccessMode { read: false, write: true });
         let mut history = History::default();
         history.observe(reading(0, vec![pipe(Some(1), read)]));
         let table = history.observe(reading(1, vec![pipe(Some(2), read)]));

@@ -79,8 +79,8 @@ fn file(kind: Kind, ops: &str, path: &str, ino: u64) -> File {
     File {
         kind,
         ops: Some(ops.into()),
-        mode: AccessMode { read: true, write: true },
-        flags: OpenFlags(libc::O_RDWR as u32),
+        mode: Some(AccessMode { read: true, write: true }),
+        flags: Some(OpenFlags(libc::O_RDWR as u32)),
         cloexec: Some(true),
         pos: Some(0),
         path: Some(path.into()),
@@ -110,8 +110,8 @@ fn pipe() -> File {
         writers: Some(1),
     };
     File {
-        mode: AccessMode { read: true, write: false },
-        flags: OpenFlags(libc::O_NONBLOCK as u32),
+        mode: Some(AccessMode { read: true, write: false }),
+        flags: Some(OpenFlags(libc::O_NONBLOCK as u32)),
         pipe: Some(pipe),
         ..file(Kind::Pipe, "pipefifo_fops", "pipe:[20]", 20)
     }

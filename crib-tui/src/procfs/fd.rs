@@ -185,15 +185,13 @@ impl Table<'_> {
         file.deleted = text.as_ref().and(deleted);
         file.path = path.map(Text::from);
         let info = info.unwrap_or_default();
-        if let Some(flags) = info.flags {
-            file.mode = fdinfo::access_mode(flags);
-            file.flags = flags;
-        }
+        file.mode = info.flags.map(fdinfo::access_mode);
+        file.flags = info.flags;
         file.cloexec = info.cloexec;
         file.pos = info.pos;
         file.id = identity(&file, info.eventfd_id);
         // A pipe's or socket's name in the file system, opened with O_PATH, is not one itself.
-        let opened = file.flags.0 as i32 & libc::O_PATH == 0 && info.flags.is_some();
+        let opened = file.flags.is_some_and(|flags| flags.0 as i32 & libc::O_PATH == 0);
         match file.kind {
             Kind::Eventpoll if info.flags.is_some() => {
                 file.epoll = Some(Epoll { watches: info.watches, complete: true });

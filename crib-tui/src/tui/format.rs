@@ -88,9 +88,9 @@ pub const FLAG_ABBREVIATIONS: &[(&str, &str)] = &[
 
 /// The flags in short, close-on-exec (`CX`) last. Access mode and O_LARGEFILE are left out:
 /// the first has a column of its own, the second is on every file of a 64-bit process.
-pub fn flags(flags: OpenFlags, cloexec: Option<bool>) -> String {
+pub fn flags(flags: Option<OpenFlags>, cloexec: Option<bool>) -> String {
     let mut text = String::new();
-    for name in flags.names() {
+    for name in flags.into_iter().flat_map(OpenFlags::names) {
         if matches!(name, "O_RDONLY" | "O_WRONLY" | "O_RDWR" | "O_LARGEFILE") {
             continue;
         }
@@ -264,9 +264,9 @@ mod tests {
     #[test]
     fn flags_are_short_and_leave_out_what_is_everywhere() {
         let bits = libc::O_RDWR | libc::O_NONBLOCK | libc::O_APPEND | 0o100_000;
-        assert_eq!(flags(OpenFlags(bits as u32), Some(true)), "AP,NB,CX");
-        assert_eq!(flags(OpenFlags(libc::O_EXCL as u32), Some(false)), "EXCL");
-        assert_eq!(flags(OpenFlags(0), None), "");
+        assert_eq!(flags(Some(OpenFlags(bits as u32)), Some(true)), "AP,NB,CX");
+        assert_eq!(flags(Some(OpenFlags(libc::O_EXCL as u32)), Some(false)), "EXCL");
+        assert_eq!(flags(None, None), "");
     }
 
     #[test]

@@ -83,7 +83,8 @@ impl Sheet<'_> {
         self.field("kind", file.kind.name().to_owned());
         self.field("operations", file.ops.as_deref().map(str::to_owned));
         self.field("access", access(file));
-        self.field("flags", file.flags.names().collect::<Vec<_>>().join(" "));
+        let flags = file.flags.map(|flags| flags.names().collect::<Vec<_>>().join(" "));
+        self.field("flags", flags);
         self.field("close on exec", yes_no(file.cloexec));
         self.text("path", file.path.as_ref());
         if file.deleted == Some(true) {
@@ -190,14 +191,15 @@ fn presence(presence: Presence) -> Option<&'static str> {
     }
 }
 
-fn access(file: &File) -> String {
-    match (file.mode.read, file.mode.write) {
+fn access(file: &File) -> Option<String> {
+    let mode = file.mode?;
+    let words = match (mode.read, mode.write) {
         (true, true) => "read and write",
         (true, false) => "read",
         (false, true) => "write",
         (false, false) => "none (O_PATH)",
-    }
-    .to_owned()
+    };
+    Some(words.to_owned())
 }
 
 fn yes_no(value: Option<bool>) -> Option<String> {

@@ -9,7 +9,9 @@ use ratatui::text::Line;
 use super::layout::Regions;
 use super::{cells, say};
 use crate::model::column::Value;
-use crate::model::{Changed, File, Presence, ProcessState, Queued, Seen, TrackedFile, queued};
+use crate::model::{
+    AccessMode, Changed, File, Presence, ProcessState, Queued, Seen, TrackedFile, queued,
+};
 use crate::tui::app::{App, Files, Phase};
 use crate::tui::format::{age, flags, queue, shifted};
 use crate::tui::theme::{Glyphs, Theme};
@@ -67,8 +69,8 @@ pub const COLUMNS: &[Column<TrackedFile, Context>] = &[
         priority: 5,
         align: Align::Left,
         first: Direction::Ascending,
-        cell: |row, _, _| Line::raw(row.file.mode.name()),
-        key: |row| Value::from(row.file.mode.name()),
+        cell: |row, _, _| Line::raw(row.file.mode.map_or("", AccessMode::name)),
+        key: |row| row.file.mode.map(AccessMode::name).into(),
     },
     Column {
         title: "FLAGS",

@@ -67,7 +67,7 @@ fn changed() -> Stage {
     socket.send = None;
     let log = File {
         kind: Kind::Regular,
-        mode: AccessMode { read: false, write: true },
+        mode: Some(AccessMode { read: false, write: true }),
         path: Some("/var/log/a-rather-long-directory-name/with-many-parts/access.log".into()),
         size: Some(1_234_567),
         pos: Some(1_234_567),
