@@ -24,10 +24,13 @@ done
 if nightly=$(rustup run nightly rustc --print sysroot 2>/dev/null) &&
     [ -d "$nightly/lib/rustlib/src/rust/library/core" ]; then
     RUSTUP_TOOLCHAIN=nightly; export RUSTUP_TOOLCHAIN
+    clippy() { cargo clippy "$@"; }
 elif [ -x /usr/bin/rustc ] &&
     [ -d "$(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust/library/core" ]; then
     # Debian's compiler, with the cargo at hand; it calls itself stable, and has what is needed.
     RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1; export RUSTC RUSTC_BOOTSTRAP
+    # The clippy of the same compiler, from rust-web-clippy.
+    clippy() { CARGO=$(command -v cargo) /usr/bin/cargo-clippy clippy "$@"; }
 else
     echo "build-object: no compiler with the sources of core:" \
         "'rustup toolchain install nightly -c rust-src', or on Debian 'apt-get install rustc-web rust-web-src'" >&2
@@ -45,7 +48,7 @@ cd "$here"
 
 case $1 in
 --clippy)
-    cargo clippy --release --target bpfel-unknown-none -Z build-std=core \
+    clippy --release --target bpfel-unknown-none -Z build-std=core \
         --target-dir "$target_dir" -- -D warnings
     exit ;;
 --update) output=$root/assets/crib-top.bpf.o ;;

@@ -59,6 +59,12 @@ kernel_offsets! {
     task_pid: member "task_struct.pid";
     task_tgid: member "task_struct.tgid";
     task_files: member "task_struct.files";
+    task_group_leader: member "task_struct.group_leader";
+    task_thread_pid: member "task_struct.thread_pid";
+    pid_level: member "pid.level";
+    pid_numbers: member "pid.numbers";
+    upid_nr: member "upid.nr";
+    upid_size: size "upid";
 
     files_fdt: member "files_struct.fdt";
     fdtable_max_fds: member "fdtable.max_fds";

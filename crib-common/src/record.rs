@@ -79,9 +79,9 @@ pub struct FileRecord {
     pub known: u32,
     /// What is true of it: bits of [`file_bits`].
     pub bits: u32,
-    /// `task_struct.tgid`.
+    /// The process's id in the reader's pid namespace.
     pub tgid: u32,
-    /// `task_struct.pid` of the thread through which it was found.
+    /// The id of the thread through which it was found, in the same namespace.
     pub tid: u32,
     /// The descriptor.
     pub fd: u32,
@@ -332,9 +332,9 @@ pub struct TotalsRecord {
     pub header: RecordHeader,
     /// Address of the `struct files_struct`.
     pub table: u64,
-    /// `task_struct.tgid`.
+    /// The process's id in the reader's pid namespace.
     pub tgid: u32,
-    /// `task_struct.pid` of the thread through which it was found.
+    /// The id of the thread through which it was found, in the same namespace.
     pub tid: u32,
     /// Descriptors.
     pub files: u64,

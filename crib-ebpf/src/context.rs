@@ -1,15 +1,17 @@
 //! What the kernel hands to an iterator's program.
 
 use aya_ebpf::bindings::seq_file;
-use crib_common::record::Request;
 
-use crate::emit::{self, Seq};
-use crate::read::{Kptr, Typed, offset};
+use crate::emit::{self, Seq, State};
+use crate::read::{Kptr, Typed};
+use crate::task::{self, Ids};
 
 /// `struct bpf_iter_meta`.
 #[repr(C)]
 pub struct Meta {
     seq: *mut seq_file,
+    session_id: u64,
+    seq_num: u64,
 }
 
 /// `struct bpf_iter__task_file`.
@@ -25,6 +27,8 @@ pub struct TaskFileContext {
 pub struct TaskFile {
     /// Where output goes.
     pub seq: Seq,
+    /// Whether the iteration begins.
+    pub first: bool,
     /// The task and its file; none in the last step, after all files.
     pub item: Option<Item>,
 }
@@ -49,6 +53,7 @@ impl TaskFile {
         unsafe {
             let meta = (&raw const (*context).meta).read_volatile();
             let seq = Seq((&raw const (*meta).seq).read_volatile());
+            let first = (&raw const (*meta).seq_num).read_volatile() == 0;
             let task = Kptr::typed((&raw const (*context).task).read_volatile());
             let file = Kptr::typed((&raw const (*context).file).read_volatile());
             let fd = (&raw const (*context).fd).read_volatile();
@@ -56,18 +61,29 @@ impl TaskFile {
                 (Some(task), Some(file)) => Some(Item { task, fd, file }),
                 _ => None,
             };
-            Self { seq, item }
+            Self { seq, first, item }
         }
     }
 }
 
-impl Item {
-    /// Whether user space asked for this task's files.
+impl TaskFile {
+    /// The state of this iteration.
     #[inline(always)]
-    pub fn wanted(&self) -> bool {
-        match emit::request() {
-            Some(Request { tgid: 0, .. }) | None => true,
-            Some(request) => self.task.get(offset!(task_tgid)).is(request.tgid),
+    pub fn state(&self) -> Option<&'static mut State> {
+        let state = emit::state()?;
+        if self.first {
+            state.level = task::reader_level();
         }
+        Some(state)
+    }
+}
+
+impl Item {
+    /// The task's ids, if user space asked for its files.
+    #[inline(always)]
+    pub fn wanted(&self, state: &State) -> Option<Ids> {
+        let request = emit::request()?;
+        let ids = task::ids(self.task, state.level);
+        (request.tgid == 0 || request.tgid == ids.tgid).then_some(ids)
     }
 }

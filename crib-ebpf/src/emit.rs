@@ -36,6 +36,8 @@ pub struct Frame {
 pub struct State {
     /// The file operations that were sent last: most files have those of their neighbour.
     pub last_ops: u64,
+    /// How deep the reader's pid namespace is.
+    pub level: u32,
     /// The sums over the table that the sweep is in.
     pub totals: TotalsRecord,
 }

@@ -6,6 +6,7 @@ use crib_common::offsets::ABSENT;
 use crib_common::record::{FileRecord, OpsRecord, RecordHeader, file_bits, file_known, kind};
 
 use crate::read::{Access, Kptr, Raw, Typed, Value, offset};
+use crate::task::Ids;
 
 /// inode(7).
 const S_IFMT: u32 = 0o170_000;
@@ -21,14 +22,20 @@ const SB_KERNMOUNT: u64 = 1 << 22;
 /// Fills in `record` from a file. References are counted without the one that the iterator
 /// holds on a typed file.
 #[inline(always)]
-pub fn fill<A: Access>(record: &mut FileRecord, task: Kptr<Typed>, fd: u32, file: Kptr<A>) {
+pub fn fill<A: Access>(
+    record: &mut FileRecord,
+    task: Kptr<Typed>,
+    ids: Ids,
+    fd: u32,
+    file: Kptr<A>,
+) {
     let mut known = 0;
     let mut bits = 0;
     record.header = RecordHeader::of::<FileRecord>(kind::FILE, 0);
     record.file = file.address();
     record.fd = fd;
-    record.tgid = task.get(offset!(task_tgid)).or_zero();
-    record.tid = task.get(offset!(task_pid)).or_zero();
+    record.tgid = ids.tgid;
+    record.tid = ids.tid;
     record.f_mode = file.get(offset!(file_mode)).note(&mut known, file_known::MODE);
     record.f_flags = file.get(offset!(file_flags)).note(&mut known, file_known::FLAGS);
     record.pos = file.get(offset!(file_pos)).note(&mut known, file_known::POS);

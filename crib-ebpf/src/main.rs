@@ -15,6 +15,7 @@ mod repeat;
 mod socket;
 mod sweep;
 mod table;
+mod task;
 mod transport;
 
 use context::TaskFileContext;

@@ -8,6 +8,7 @@ use crib_common::record::{RecordHeader, SocketRecord, TotalsRecord, kind, socket
 use crate::context::{Item, TaskFile, TaskFileContext};
 use crate::emit::{self, Frame};
 use crate::read::offset;
+use crate::task::Ids;
 use crate::{socket, transport};
 
 /// Adds one file; writes the sums of the table before when a new one begins.
@@ -15,18 +16,16 @@ use crate::{socket, transport};
 pub fn step<const LOOPS: bool>(context: *const TaskFileContext) -> i32 {
     let step = TaskFile::of(context);
     let Some(frame) = emit::frame() else { return 0 };
-    let Some(state) = emit::state() else { return 0 };
+    let Some(state) = step.state() else { return 0 };
+    let (table, ids) = match step.item {
+        Some(item) => match item.wanted(state) {
+            Some(ids) => (item.task.get::<u64>(offset!(task_files)).or_zero(), ids),
+            None => return 0,
+        },
+        None => (0, Ids { tgid: 0, tid: 0 }),
+    };
     let totals = &mut state.totals;
-    let table = match step.item {
-        Some(item) if item.wanted() => item.task.get::<u64>(offset!(task_files)).or_zero(),
-        Some(_) => return 0,
-        None => 0,
-    };
-    let tid = match step.item {
-        Some(item) => item.task.get::<u32>(offset!(task_pid)).or_zero(),
-        None => 0,
-    };
-    if totals.files != 0 && (totals.table != table || totals.tid != tid) {
+    if totals.files != 0 && (totals.table != table || totals.tid != ids.tid) {
         if !step.seq.write_record(totals) {
             // No room: nothing was added yet, and the kernel shows this file again.
             return 0;
@@ -35,7 +34,7 @@ pub fn step<const LOOPS: bool>(context: *const TaskFileContext) -> i32 {
     }
     if let Some(item) = step.item {
         if totals.files == 0 {
-            begin(totals, item, table, tid);
+            begin(totals, table, ids);
         }
         add::<LOOPS>(totals, item, frame);
     }
@@ -43,11 +42,11 @@ pub fn step<const LOOPS: bool>(context: *const TaskFileContext) -> i32 {
 }
 
 #[inline(always)]
-fn begin(totals: &mut TotalsRecord, item: Item, table: u64, tid: u32) {
+fn begin(totals: &mut TotalsRecord, table: u64, ids: Ids) {
     totals.header = RecordHeader::of::<TotalsRecord>(kind::TOTALS, 0);
     totals.table = table;
-    totals.tid = tid;
-    totals.tgid = item.task.get(offset!(task_tgid)).or_zero();
+    totals.tid = ids.tid;
+    totals.tgid = ids.tgid;
     totals.sockets = 0;
     totals.recv_payload = 0;
     totals.send_payload = 0;

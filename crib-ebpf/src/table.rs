@@ -8,6 +8,7 @@ use crate::emit::{self, Frame, Seq, State};
 use crate::file::{self, Part};
 use crate::read::{Kptr, Raw, below, offset};
 use crate::socket::AF_UNIX;
+use crate::task::Ids;
 use crate::{epoll, pipe, socket};
 
 /// Writes the records of one file. Returns 0, as an iterator's program does to go on; a full
@@ -16,11 +17,11 @@ use crate::{epoll, pipe, socket};
 pub fn step<const LOOPS: bool, const PATHS: bool>(context: *const TaskFileContext) -> i32 {
     let step = TaskFile::of(context);
     if let Some(item) = step.item
-        && item.wanted()
+        && let Some(state) = step.state()
+        && let Some(ids) = item.wanted(state)
         && let Some(frame) = emit::frame()
-        && let Some(state) = emit::state()
     {
-        write_file::<LOOPS, PATHS>(step.seq, item, frame, state);
+        write_file::<LOOPS, PATHS>(step.seq, item, ids, frame, state);
     }
     0
 }
@@ -30,10 +31,11 @@ pub fn step<const LOOPS: bool, const PATHS: bool>(context: *const TaskFileContex
 fn write_file<const LOOPS: bool, const PATHS: bool>(
     seq: Seq,
     item: Item,
+    ids: Ids,
     frame: &mut Frame,
     state: &mut State,
 ) {
-    file::fill(&mut frame.file, item.task, item.fd, item.file);
+    file::fill(&mut frame.file, item.task, ids, item.fd, item.file);
     let mut path_bytes = 0;
     if PATHS && file::has_path(&frame.file) {
         let len = file::path(item.file, frame.path.as_mut_ptr());
@@ -43,7 +45,7 @@ fn write_file<const LOOPS: bool, const PATHS: bool>(
             frame.file.header.len += path_bytes;
         }
     }
-    let padded = path_bytes + (ALIGN as u32 - 1) & !(ALIGN as u32 - 1);
+    let padded = path_bytes.next_multiple_of(ALIGN as u32);
     // SAFETY: the path follows the file's record in the frame, with room for the padding.
     if !unsafe { seq.write((&raw const *frame).cast(), size_of::<FileRecord>() as u32 + padded) } {
         return;

@@ -1,7 +1,7 @@
 //! How much waits in a socket, by what its family and protocol mean by "waits".
 //!
-//! Messages, payload and memory are three different things (see `docs/queues.md` of the
-//! repository): a count of skbs, the bytes that a reader would get, and what is charged.
+//! Messages, payload and memory are three different things: a count of skbs, the bytes that a
+//! reader would get, and what is charged (`truesize`, which counts whole buffers).
 
 use crib_common::limits::RETRANSMIT_COUNT;
 use crib_common::record::{SocketRecord, socket_known};
