@@ -5,31 +5,48 @@ Run as root from the repository's root, after `cargo build --release --example w
 crib-top`. Needs tmux, and rich (pip install rich), which turns a terminal's text into SVG.
 """
 
-import json
+import os
 import pathlib
 import re
+import shutil
 import subprocess
+import sys
+import tempfile
 import time
 
 from rich.console import Console
 from rich.text import Text
 
-COLUMNS, LINES = 110, 28
+COLUMNS, LINES = 140, 36
 SERVER = ["tmux", "-L", "crib-top-screenshots", "-f", "/dev/null"]
-KINDS = (
-    "regular,append,deleted,directory,null,pty,pipe,fifo,eventpoll,eventfd,timerfd,memfd,io-uring,"
-    "bpf-map,netns,tcp-listen,tcp-established,tcp-close-wait,tcp-reset,udp-unconnected,"
-    "unix-stream,unix-path,netlink"
-)
+# Processes with names of their own, each a workload with these kinds of file.
+PROCESSES = {
+    "api-server": "regular-append,char-null,pipe,eventpoll,eventfd,timerfd,memfd,io_uring,bpf_map,"
+    "regular-deleted,tcp-listen,tcp-established,tcp-close-wait,tcp-reset,udp-unconnected,"
+    "unix-stream,netlink-route",
+    "postgres": "regular,regular-sparse,directory,pipe,eventpoll,unix-listen,unix-connected,tcp-listen",
+    "dns-cache": "udp-unconnected,udp-connected,udp-dropped,udp6,tcp-listen,eventpoll",
+    "queue-worker": "regular,fifo,pipe-full,eventfd,signalfd,unix-seqpacket,unix-inflight",
+    "log-shipper": "regular-append,inotify,pipe-packets,unix-dgram-path,tcp-unsent",
+}
 
 
 def tmux(*arguments):
     return subprocess.run([*SERVER, *arguments], check=True, capture_output=True, text=True).stdout
 
 
-def keys(*names, wait=1.5):
+def keys(*names):
     tmux("send-keys", *names)
-    time.sleep(wait)
+
+
+def until(text):
+    """Waits for the terminal to show a text."""
+    for _ in range(300):
+        if text in tmux("capture-pane", "-p"):
+            time.sleep(1)
+            return
+        time.sleep(0.1)
+    sys.exit(f"the terminal never showed {text!r}")
 
 
 def picture(name, title):
@@ -41,30 +58,48 @@ def picture(name, title):
     # A picture asks no server for its font.
     svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
     svg = svg.replace("Fira Code, monospace", "ui-monospace, 'DejaVu Sans Mono', monospace")
+    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
+    # Some viewers would drop the spaces that columns begin with.
+    svg = svg.replace("<svg ", '<svg xml:space="preserve" ', 1)
     pathlib.Path(f"assets/screenshot-{name}.svg").write_text(svg)
 
 
 def main():
-    workload = subprocess.Popen(
-        ["target/release/examples/workload", KINDS],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )
-    pid = json.loads(workload.stdout.readline())["pid"]
-    try:
-        command = "env COLORTERM=truecolor target/release/crib-top"
-        tmux("new-session", "-d", "-x", str(COLUMNS), "-y", str(LINES), command)
-        time.sleep(3)
-        picture("picker", "sudo crib-top")
-        keys("/", wait=0.3)
-        keys("-l", str(pid), wait=1)
-        keys("Enter", wait=0.5)
-        keys("Enter", wait=3)
-        keys("G", wait=1)
-        picture("files", f"sudo crib-top -p {pid}")
-    finally:
-        subprocess.run([*SERVER, "kill-server"], check=False)
-        workload.stdin.close()
-        workload.wait()
+    if os.getpid() != 1:
+        # A pid namespace of its own: the list then shows these processes and no others.
+        command = ["unshare", "-p", "-f", "--mount-proc", sys.executable, *sys.argv]
+        sys.exit(subprocess.run(command, check=False).returncode)
+    held = []
+    with tempfile.TemporaryDirectory() as directory:
+        for name, kinds in PROCESSES.items():
+            program = pathlib.Path(directory, name)
+            shutil.copy("target/release/examples/workload", program)
+            process = subprocess.Popen(
+                [program.name, kinds], executable=program, env={"TMPDIR": directory},
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                text=True,
+            )
+            process.stdout.readline()
+            held.append(process)
+        try:
+            command = "env COLORTERM=truecolor target/release/crib-top"
+            tmux("new-session", "-d", "-x", str(COLUMNS), "-y", str(LINES), command)
+            until("log-shipper")
+            picture("picker", "sudo crib-top")
+            keys("/")
+            keys("-l", "api-server")
+            until("1 of")
+            keys("Enter")
+            until("Enter open")
+            keys("Enter")
+            until("memfd")
+            until("CLOSE-WAIT")
+            picture("files", "sudo crib-top -p api-server")
+        finally:
+            subprocess.run([*SERVER, "kill-server"], check=False)
+            for process in held:
+                process.stdin.close()
+                process.wait()
 
 
 main()

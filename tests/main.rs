@@ -8,6 +8,7 @@ mod doctor;
 mod hostile;
 mod kinds;
 mod lifetimes;
+mod namespaces;
 mod parity;
 mod ps;
 mod scale;

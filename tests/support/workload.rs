@@ -26,7 +26,7 @@ pub struct Told<'a> {
 }
 
 /// The workload that is used: `CRIB_WORKLOAD`, else the example next to the built binary.
-fn path() -> PathBuf {
+pub fn workload_path() -> PathBuf {
     if let Some(path) = std::env::var_os("CRIB_WORKLOAD") {
         return path.into();
     }
@@ -44,7 +44,7 @@ fn path() -> PathBuf {
 impl Workload {
     /// Starts it with these arguments and waits until everything is in place.
     pub fn start<A: ToString>(arguments: impl IntoIterator<Item = A>) -> Self {
-        let path = path();
+        let path = workload_path();
         let mut child = Command::new(&path)
             .args(arguments.into_iter().map(|a| a.to_string()))
             .stdin(Stdio::piped())

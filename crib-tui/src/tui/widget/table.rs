@@ -44,10 +44,10 @@ pub const FILL: u16 = u16::MAX;
 pub const LUXURY: u8 = 6;
 
 /// What a [`FILL`] column is given before there are luxuries.
-const PLENTY: u16 = 40;
+const PLENTY: u16 = 52;
 
 /// What a [`FILL`] column is given before others grow beyond their least width.
-const COMFORTABLE_FILL: u16 = 48;
+const COMFORTABLE_FILL: u16 = 56;
 
 /// On which side short cells stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

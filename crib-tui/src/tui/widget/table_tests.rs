@@ -39,8 +39,8 @@ fn shown(width: u16) -> Vec<(&'static str, u16)> {
 #[test]
 fn columns_go_by_priority_and_the_last_one_takes_the_rest() {
     assert_eq!(shown(120), [("FD", 5), ("KIND", 12), ("OPS", 20), ("NAME", 79)]);
-    assert_eq!(shown(67), [("FD", 5), ("KIND", 8), ("OPS", 10), ("NAME", 40)]);
-    assert_eq!(shown(66), [("FD", 5), ("KIND", 10), ("NAME", 48)]);
+    assert_eq!(shown(79), [("FD", 5), ("KIND", 8), ("OPS", 10), ("NAME", 52)]);
+    assert_eq!(shown(78), [("FD", 5), ("KIND", 12), ("NAME", 58)]);
     assert_eq!(shown(39), [("FD", 5), ("KIND", 8), ("NAME", 23)]);
     assert_eq!(shown(29), [("FD", 5), ("NAME", 22)]);
     assert_eq!(shown(19), [("FD", 5), ("NAME", 12)]);
