@@ -46,8 +46,9 @@ pub fn reader_level() -> u32 {
 /// `task_pid_nr_ns()`: a `struct pid` has a number in each namespace down to its own.
 #[inline(always)]
 fn number(task: Kptr<Typed>, level: u32) -> Value<u32> {
-    let Some(pid) = task.follow(offset!(task_thread_pid)) else { return Value::unknown() };
-    let pid = pid.raw();
+    // Read as a number, not as a typed pointer: Linux 6.1 refuses to add an unbounded number
+    // to one of those.
+    let Some(pid) = task.raw().follow(offset!(task_thread_pid)) else { return Value::unknown() };
     let Some(deepest) = pid.get::<u32>(offset!(pid_level)).ok() else { return Value::unknown() };
     let size = offset!(upid_size);
     if level > deepest || size == ABSENT {

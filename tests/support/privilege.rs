@@ -1,6 +1,7 @@
 //! Decides whether a test that needs BPF can run here: a lack has to be proven.
 
 use std::env;
+use std::sync::OnceLock;
 
 use super::command::crib_top;
 
@@ -13,7 +14,8 @@ pub fn bpf_works_or_is_proven_absent(test: &str) -> bool {
     if set("CI", "true") || set("CRIB_REQUIRE_BPF", "1") {
         return true;
     }
-    match proven_lack() {
+    static LACK: OnceLock<Option<String>> = OnceLock::new();
+    match LACK.get_or_init(proven_lack) {
         None => true,
         Some(lack) => {
             super::skipped(test, lack);
