@@ -46,7 +46,7 @@ def until(text):
             time.sleep(1)
             return
         time.sleep(0.1)
-    sys.exit(f"the terminal never showed {text!r}")
+    sys.exit(f"the terminal never showed {text!r}:\n{tmux('capture-pane', '-p')}")
 
 
 def picture(name, title):
@@ -90,9 +90,6 @@ def main():
             keys("-l", "api-server")
             until("1 of")
             keys("Enter")
-            until("Enter open")
-            keys("Enter")
-            until("memfd")
             until("CLOSE-WAIT")
             picture("files", "sudo crib-top -p api-server")
         finally:
