@@ -120,7 +120,7 @@ impl Reader {
     /// Where a process is picked out: in the link where that is right.
     ///
     /// A link that is filtered by process passes over the wrong threads in kernels without
-    /// "bpf: task_group_seq_get_next: fix the skip_if_dup_files check" (Linux 6.7): those after
+    /// "bpf: task_group_seq_get_next: fix the skip_if_dup_files check": those after
     /// a thread with a table of its own, not the thread itself. Unfiltered iterators never did.
     fn filter_for(&self, pid: u32) -> Filter {
         match self.filter {
