@@ -40,8 +40,8 @@ pub struct Reader {
     key: IdKey,
     /// The bytes of the last run, kept for their room.
     records: Vec<u8>,
-    /// The link of the process that was read last.
-    link: Option<(u32, IterLink)>,
+    /// The link that was read last, and the process that it is filtered by.
+    link: Option<(Option<u32>, IterLink)>,
     totals: Option<IterLink>,
 }
 
@@ -96,8 +96,9 @@ impl Reader {
 
     fn run_files(&mut self, process: &Process) -> Result<(), ReadError> {
         let pid = process.pid;
-        if self.link.as_ref().is_none_or(|&(linked, _)| linked != pid) {
-            let tgid = (self.filter == Filter::Link).then_some(pid);
+        let filter = self.filter_for(pid);
+        let tgid = (filter == Filter::Link).then_some(pid);
+        if self.link.as_ref().is_none_or(|&(linked, _)| linked != tgid) {
             let link =
                 IterLink::create(object::borrow(&self.files), tgid).map_err(|error| match error
                     .raw_os_error()
@@ -105,14 +106,26 @@ impl Reader {
                     Some(libc::ESRCH | libc::ENOENT) => ended(process),
                     _ => failed("cannot attach the BPF iterator", error),
                 })?;
-            self.link = Some((pid, link));
+            self.link = Some((tgid, link));
         }
-        let tgid = if self.filter == Filter::Program { pid } else { 0 };
+        let tgid = if filter == Filter::Program { pid } else { 0 };
         self.object.request(Request { tgid, reserved: 0 }).map_err(missing)?;
         match &self.link {
             Some((_, link)) => snapshot::run(link, &mut self.records)
                 .map_err(|error| failed("cannot read the process's files", error)),
             None => Ok(()),
+        }
+    }
+
+    /// Where a process is picked out: in the link where that is right.
+    ///
+    /// A link that is filtered by process passes over the wrong threads in kernels without
+    /// "bpf: task_group_seq_get_next: fix the skip_if_dup_files check": those after
+    /// a thread with a table of its own, not the thread itself. Unfiltered iterators never did.
+    fn filter_for(&self, pid: u32) -> Filter {
+        match self.filter {
+            Filter::Link if procfs::has_thread_tables(pid) => Filter::Program,
+            filter => filter,
         }
     }
 

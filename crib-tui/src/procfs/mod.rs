@@ -98,6 +98,15 @@ pub fn open_files(pid: u32) -> Option<u64> {
     std::fs::metadata(format!("/proc/{pid}/fd")).ok().map(|directory| directory.len())
 }
 
+/// Whether a thread of the process is known to have a descriptor table of its own.
+pub fn has_thread_tables(pid: u32) -> bool {
+    let tables = || {
+        let dir = ProcDir::open(pid)?;
+        Tables::find(&dir, pid, &Stat::read(&dir)?)
+    };
+    tables().is_ok_and(|tables| tables.has_others())
+}
+
 fn no_list(source: io::Error) -> ReadError {
     ReadError::Io { what: "cannot list the processes in /proc".into(), source }
 }

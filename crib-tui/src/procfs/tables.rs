@@ -29,6 +29,11 @@ impl Tables {
         Ok(group(pid, &dir.numbers("task")?, leader.exiting, share))
     }
 
+    /// Whether there are others than the process's own.
+    pub fn has_others(&self) -> bool {
+        self.through.len() > 1
+    }
+
     /// The tables, the process's own first.
     pub fn of<'a>(&self, dir: &'a ProcDir) -> impl Iterator<Item = Table<'a>> {
         self.through.iter().enumerate().map(move |(index, &through)| Table {
