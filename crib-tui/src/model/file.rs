@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
-use super::{Epoll, Kind, Pipe, Socket, Text};
+use super::{Epoll, Kind, Pipe, Queued, Socket, Text};
 
 /// One open file: a file descriptor and what stands behind it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -76,6 +76,25 @@ impl File {
             pipe: None,
             epoll: None,
             id: None,
+        }
+    }
+
+    /// What waits in the two directions of a socket or pipe, received first.
+    ///
+    /// A pipe's bytes count as received at an end that can read, as sent at one that can only
+    /// write; its messages are its buffers.
+    pub fn queued(&self) -> (Option<Queued>, Option<Queued>) {
+        match (&self.socket, &self.pipe) {
+            (Some(socket), _) => (socket.recv, socket.send),
+            (None, Some(pipe)) => {
+                let messages = pipe.buffers.map(u64::from);
+                let queued = Queued { messages, payload: pipe.bytes, memory: None };
+                match self.mode {
+                    Some(mode) if !mode.read => (None, Some(queued)),
+                    _ => (Some(queued), None),
+                }
+            }
+            (None, None) => (None, None),
         }
     }
 

@@ -138,21 +138,24 @@ static COLUMNS: &[Column<Files>] = &[
         kind: ColumnKind::Seconds,
         value: |row| row.age.into(),
     },
-    socket!("RECVQ", Bytes, "bytes that wait for the socket's reader", |s| {
-        queued(s.recv, |q| q.payload)
+    file!("RECVQ", Bytes, "bytes that wait for the reader of a socket or pipe", |f| {
+        queued(f.queued().0, |q| q.payload)
     }),
-    socket!("RECVQ.MESSAGES", Number, "messages that wait for the socket's reader", |s| {
-        queued(s.recv, |q| q.messages)
+    file!(
+        "RECVQ.MESSAGES",
+        Number,
+        "messages, or a pipe's buffers, that wait for the reader",
+        |f| { queued(f.queued().0, |q| q.messages) }
+    ),
+    file!("RECVQ.MEMORY", Bytes, "memory charged for what waits for the reader", |f| {
+        queued(f.queued().0, |q| q.memory)
     }),
-    socket!("RECVQ.MEMORY", Bytes, "memory charged for what waits for the reader", |s| {
-        queued(s.recv, |q| q.memory)
+    file!("SENDQ", Bytes, "bytes sent and not yet taken", |f| queued(f.queued().1, |q| q.payload)),
+    file!("SENDQ.MESSAGES", Number, "messages sent and not yet taken", |f| {
+        queued(f.queued().1, |q| q.messages)
     }),
-    socket!("SENDQ", Bytes, "bytes sent and not yet taken", |s| queued(s.send, |q| q.payload)),
-    socket!("SENDQ.MESSAGES", Number, "messages sent and not yet taken", |s| {
-        queued(s.send, |q| q.messages)
-    }),
-    socket!("SENDQ.MEMORY", Bytes, "memory charged for what was sent and not yet taken", |s| {
-        queued(s.send, |q| q.memory)
+    file!("SENDQ.MEMORY", Bytes, "memory charged for what was sent and not yet taken", |f| {
+        queued(f.queued().1, |q| q.memory)
     }),
     socket!("SOCK.FAMILY", Text, "address family: unix, inet, inet6, netlink, ...", |s| {
         s.family.map(Family::name).into()

@@ -115,8 +115,8 @@ impl TrackedFile {
             | Presence::Closed { .. }
             | Presence::Unconfirmed => Presence::Open,
         };
-        let (old_recv, old_send) = queued(&self.file);
-        let (recv, send) = queued(&file);
+        let (old_recv, old_send) = self.file.queued();
+        let (recv, send) = file.queued();
         Self {
             recv: self.recv.next(differ(old_recv, recv)),
             send: self.send.next(differ(old_send, send)),
@@ -141,25 +141,6 @@ impl TrackedFile {
     /// Whether it is closed.
     pub fn is_closed(&self) -> bool {
         matches!(self.presence, Presence::Closed { .. })
-    }
-}
-
-/// What waits in the two directions of a socket or pipe: messages and bytes.
-///
-/// A pipe's bytes count as received at an end that can read, as sent at one that can only
-/// write.
-pub fn queued(file: &File) -> (Option<Queued>, Option<Queued>) {
-    match (&file.socket, &file.pipe) {
-        (Some(socket), _) => (socket.recv, socket.send),
-        (None, Some(pipe)) => {
-            let queued =
-                Queued { messages: pipe.buffers.map(u64::from), payload: pipe.bytes, memory: None };
-            match file.mode {
-                Some(mode) if !mode.read => (None, Some(queued)),
-                _ => (Some(queued), None),
-            }
-        }
-        (None, None) => (None, None),
     }
 }
 

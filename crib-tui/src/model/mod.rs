@@ -26,9 +26,7 @@ pub use epoll::{Epoll, Watch};
 pub use file::{AccessMode, Device, File, FileId, OpenFlags};
 pub use file_columns::{FileRow, Files};
 pub use filter::{Filter, FilterError};
-pub use history::{
-    Changed, FilesTable, History, MARK_READINGS, Presence, Seen, TrackedFile, queued,
-};
+pub use history::{Changed, FilesTable, History, MARK_READINGS, Presence, Seen, TrackedFile};
 pub use kind::{Evidence, Kind};
 pub use pipe::Pipe;
 pub use process::{Process, ProcessState, ProcessTotals};

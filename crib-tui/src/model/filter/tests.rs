@@ -69,10 +69,17 @@ fn and_binds_closer_than_or_and_not_farther_than_comparisons() {
     assert_eq!(matching("NOT NOT FD EQ 0"), [0]);
 }
 
+/// What waits in a pipe waits for a reader as much as what waits in a socket.
+#[test]
+fn queues_are_those_of_sockets_and_pipes() {
+    assert_eq!(matching("KIND == 'pipe' and RECVQ == 5"), [1]);
+    assert_eq!(matching("KIND == 'pipe' and SENDQ"), NONE);
+}
+
 #[test]
 fn a_column_alone_is_whether_it_has_a_value() {
     assert_eq!(matching("DELETED"), [2]);
-    assert_eq!(matching("RECVQ"), [3]);
+    assert_eq!(matching("RECVQ"), [1, 3]);
     assert_eq!(matching("SOCK.LOCAL"), [3, 5]);
     assert_eq!(matching("not SOCK.LOCAL and EPOLL.WATCHES"), [7]);
 }

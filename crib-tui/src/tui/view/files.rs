@@ -9,9 +9,7 @@ use ratatui::text::Line;
 use super::layout::Regions;
 use super::{cells, say};
 use crate::model::column::Value;
-use crate::model::{
-    AccessMode, Changed, File, Presence, ProcessState, Queued, Seen, TrackedFile, queued,
-};
+use crate::model::{AccessMode, Changed, File, Presence, ProcessState, Queued, Seen, TrackedFile};
 use crate::tui::app::{App, Files, Phase};
 use crate::tui::format::{age, flags, queue, shifted};
 use crate::tui::theme::{Glyphs, Theme};
@@ -89,8 +87,8 @@ pub const COLUMNS: &[Column<TrackedFile, Context>] = &[
         priority: 2,
         align: Align::Right,
         first: Direction::Descending,
-        cell: |row, context, _| counts(row, queued(&row.file).0, row.recv, &context.theme),
-        key: |row| waiting(queued(&row.file).0),
+        cell: |row, context, _| counts(row, row.file.queued().0, row.recv, &context.theme),
+        key: |row| waiting(row.file.queued().0),
     },
     Column {
         title: "SEND-Q",
@@ -99,8 +97,8 @@ pub const COLUMNS: &[Column<TrackedFile, Context>] = &[
         priority: 2,
         align: Align::Right,
         first: Direction::Descending,
-        cell: |row, context, _| counts(row, queued(&row.file).1, row.send, &context.theme),
-        key: |row| waiting(queued(&row.file).1),
+        cell: |row, context, _| counts(row, row.file.queued().1, row.send, &context.theme),
+        key: |row| waiting(row.file.queued().1),
     },
     Column {
         title: "SIZE/POS",
