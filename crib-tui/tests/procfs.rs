@@ -375,7 +375,10 @@ fn the_files_of_another_user_are_refused_with_a_remedy() {
     let everyone = fs::Permissions::from_mode(0o755);
     fs::set_permissions(dir.path(), everyone).unwrap();
     let program = dir.path().join("procfs");
-    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    // By another process: while one of ours has it open for writing, a test that forks at that
+    // moment hands on the descriptor, and the program is busy (ETXTBSY).
+    let copied = Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&program).status();
+    assert!(copied.unwrap().success());
     let output = Command::new(program)
         .args(["--exact", "the_files_of_another_user_are_refused_with_a_remedy"])
         .env(TARGET, own().to_string())
