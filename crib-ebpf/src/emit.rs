@@ -10,6 +10,7 @@ use crib_common::record::{
 use zerocopy::IntoBytes;
 
 use crate::epoll::Watches;
+use crate::rbtree::Walk;
 
 /// Room for the records of one file.
 ///
@@ -49,6 +50,9 @@ static FRAME: Array<Frame> = Array::with_max_entries(1, 0);
 static STATE: Array<State> = Array::with_max_entries(1, 0);
 
 #[map]
+static WALK: Array<Walk> = Array::with_max_entries(1, 0);
+
+#[map]
 static REQUEST: Array<Request> = Array::with_max_entries(1, 0);
 
 #[map]
@@ -67,6 +71,13 @@ pub fn frame() -> Option<&'static mut Frame> {
 pub fn state() -> Option<&'static mut State> {
     // SAFETY: as for `frame`.
     STATE.get_ptr_mut(0).map(|state| unsafe { &mut *state })
+}
+
+/// Where a walk through a tree is; there is one walk at a time.
+#[inline(always)]
+pub fn walk() -> Option<&'static mut Walk> {
+    // SAFETY: as for `frame`.
+    WALK.get_ptr_mut(0).map(|walk| unsafe { &mut *walk })
 }
 
 /// What user space asked for.

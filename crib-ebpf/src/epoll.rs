@@ -59,7 +59,7 @@ pub fn fill<A: Access>(watches: &mut Watches, file: Kptr<A>) {
         watches.record.count = count + 1;
         Step::Continue
     });
-    watches.record.whole = u32::from(whole);
+    watches.record.whole = u32::from(whole.ok().is_some());
     watches.record.header.len += watches.record.count * size_of::<WatchEntry>() as u32;
 }
 
