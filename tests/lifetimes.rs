@@ -15,6 +15,8 @@ fn a_pid_that_does_not_exist_is_an_error() {
     workload.wait();
     let pid = workload.pid().to_string();
     for arguments in [&["files", "-p", &pid][..], &["files", "-p", &pid, "-J"], &["-p", &pid]] {
+        // Where BPF can't be used, `auto` would say so in a line of its own.
+        let arguments = arguments.iter().chain(&["--source", "procfs"]);
         crib_top(arguments).expect_code(1).expect_one_line_error(&pid);
     }
 }
