@@ -37,7 +37,7 @@ pub(super) fn run<O: Write>(
     let Some(first) = readings.first() else {
         return Err(Failure::Said(worst.unwrap_or(Code::Nothing)));
     };
-    let header = Header::new(first.source, kernel_release(), first.time);
+    let header = Header::new(first.source, kernel_release(), first.time).because(reader.reason());
     let matched = print(&readings, &header, output, style, streams)?;
     match worst {
         Some(code) => Err(Failure::Said(code)),

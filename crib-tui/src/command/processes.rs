@@ -42,7 +42,8 @@ pub(super) fn run<O: Write>(
             table::write(&mut streams.out, &columns, &rows, layout)?;
         }
         Format::Json => {
-            let header = Header::new(reading.source, kernel_release(), reading.time);
+            let header = Header::new(reading.source, kernel_release(), reading.time)
+                .because(reader.reason());
             json::processes(out, &header, &rows)?;
         }
         Format::JsonLines => json::process_lines(out, &rows)?,

@@ -21,13 +21,21 @@ pub struct Header {
     kernel: Option<Text>,
     #[serde(serialize_with = "rfc3339")]
     time: SystemTime,
+    /// Why /proc was read although nobody asked for it; left out otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 impl Header {
     /// The header of a reading that was begun at `time` on a kernel of this release
     /// (uname(2)).
     pub fn new(source: Source, kernel: Option<Text>, time: SystemTime) -> Self {
-        Self { schema: SCHEMA, source, kernel, time }
+        Self { schema: SCHEMA, source, kernel, time, reason: None }
+    }
+
+    /// The same, with why /proc had to be read.
+    pub fn because(self, reason: Option<&str>) -> Self {
+        Self { reason: reason.map(str::to_owned), ..self }
     }
 }
 
@@ -179,6 +187,13 @@ mod tests {
 
     use super::*;
     use crate::model::{ProcessRow, sample};
+
+    #[test]
+    fn the_reason_for_reading_proc_is_told_and_otherwise_left_out() {
+        let why = |reason| serde_json::to_value(header().because(reason)).unwrap();
+        assert_eq!(why(Some("no BTF"))["reason"], "no BTF");
+        assert!(why(None).get("reason").is_none());
+    }
 
     fn header() -> Header {
         Header::new(Source::Bpf, Some("6.18.44".into()), sample::time())
