@@ -157,10 +157,26 @@ mod tests {
     use super::*;
     use crib_common::offsets::ABSENT;
 
+    /// Whether to leave out a test: only on a proven lack, said past the harness, never in CI.
+    fn left_out(test: &str) -> bool {
+        use std::io::Write;
+        if std::env::var_os("CI").is_some() || std::env::var_os("CRIB_REQUIRE_BPF").is_some() {
+            return false;
+        }
+        let lacking = crate::kernel::support::lacking();
+        if let Some(check) = &lacking {
+            let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {}", check.detail);
+        }
+        lacking.is_some()
+    }
+
     const PROGRAMS: [&str; 4] = ["files", "files_plain", "totals", "totals_plain"];
 
     #[test]
     fn every_program_loads() {
+        if left_out("every_program_loads") {
+            return;
+        }
         let mut object = Object::open().unwrap();
         for program in PROGRAMS {
             object.iterator(program, "task_file").unwrap();
@@ -170,6 +186,9 @@ mod tests {
     /// A kernel that lacks a member makes a field unknown, never a program unloadable.
     #[test]
     fn programs_load_without_any_one_member() {
+        if left_out("programs_load_without_any_one_member") {
+            return;
+        }
         let mut refused = Vec::new();
         let data = btf::read(Path::new(btf::VMLINUX)).unwrap();
         let offsets = btf::Btf::parse(&data).unwrap().kernel_offsets();

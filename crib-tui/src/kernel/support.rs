@@ -60,6 +60,12 @@ pub fn checks() -> Vec<Check> {
     decide::checks(&Facts::gather(&Roots::default()))
 }
 
+/// The first thing that reading by BPF can't do without and that is proved to be missing.
+pub fn lacking() -> Option<Check> {
+    let missing = |check: &Check| check.required && check.state == CheckState::Missing;
+    decide::checks(&Facts::gather_required(&Roots::default())).into_iter().find(missing)
+}
+
 /// Why the kernel refused what BPF needs: names the first required thing that is missing, in
 /// the order in which this error makes it likely. `what` says what was refused, in plain words.
 pub fn explain(what: &str, error: &io::Error) -> ReadError {
