@@ -29,3 +29,25 @@ pub const EPOLL_WATCHES: u32 = 512;
 
 /// Packets of one TCP retransmit queue that are counted.
 pub const RETRANSMIT_COUNT: u32 = 4096;
+
+/// Bytes of protocol headers that are kept of a packet, a power of two: an IP and a TCP header
+/// with all their options.
+pub const HEADER_BYTES: usize = 128;
+
+/// Bytes of one chunk of payload, a power of two.
+pub const CHUNK_BYTES: usize = 4096;
+
+/// Packets of one queue that a dump walks over.
+pub const QUEUE_PACKETS: u32 = 1 << 20;
+
+/// Files in flight in one packet (`SCM_MAX_FD`, include/net/scm.h).
+pub const FLIGHT_FILES: u32 = 253;
+
+/// Page fragments of one packet that are looked at (`MAX_SKB_FRAGS` may be set up to 45).
+pub const FRAGS: u32 = 45;
+
+/// Packets of a packet's fragment list that are looked at.
+pub const FRAG_LIST: u32 = 1024;
+
+/// Names in a path that a dump walks through.
+pub const PATH_NAMES: u32 = 256;

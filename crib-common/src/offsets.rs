@@ -91,6 +91,7 @@ kernel_offsets! {
     epitem_rbn: member "epitem.rbn";
     epitem_rdllink: member "epitem.rdllink.next";
     epitem_fd: member "epitem.ffd.fd";
+    epitem_file: member "epitem.ffd.file";
     epitem_events: member "epitem.event.events";
     epitem_data: member "epitem.event.data";
 

@@ -298,8 +298,8 @@ pub struct WatchEntry {
     pub ready: u32,
     /// Which fields were read: bits of [`watch_known`].
     pub known: u32,
-    /// Nothing.
-    pub reserved: u64,
+    /// Address of the watched `struct file`, 0 where it is unknown. Never shown.
+    pub file: u64,
 }
 
 /// Bits of [`WatchEntry::known`].

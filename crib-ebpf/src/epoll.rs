@@ -55,7 +55,7 @@ pub fn fill<A: Access>(watches: &mut Watches, file: Kptr<A>) {
             .map(|next| next != item.address().wrapping_add(u64::from(offset!(epitem_rdllink))));
         entry.ready = u32::from(ready.note(&mut known, watch_known::READY));
         entry.known = known;
-        entry.reserved = 0;
+        entry.file = item.get(offset!(epitem_file)).or_zero();
         watches.record.count = count + 1;
         Step::Continue
     });

@@ -1,6 +1,6 @@
 //! The choice of where to read from: the kernel's structures where that is possible, else /proc.
 
-use crate::model::{FilesReading, ProcessesReading, ReadError, Source};
+use crate::model::{Dump, DumpReading, FilesReading, ProcessesReading, ReadError, Source};
 use crate::{kernel, procfs};
 
 /// What the user asked for with `--source`.
@@ -65,6 +65,26 @@ impl Reader {
         match &mut self.inner {
             Inner::Bpf(reader) => reader.files(pid),
             Inner::Procfs => procfs::files(pid),
+        }
+    }
+
+    /// Reads files with their queues, packets and bytes, without taking anything out of them.
+    ///
+    /// # Errors
+    /// As [`Self::files`]; [`ReadError::NoFile`] when the one file that was asked for is not
+    /// open; [`ReadError::Missing`] from /proc, which knows nothing of queues.
+    pub fn dump(&mut self, request: &Dump) -> Result<DumpReading, ReadError> {
+        match &mut self.inner {
+            Inner::Bpf(reader) => reader.dump(request),
+            Inner::Procfs => Err(ReadError::Missing {
+                what: self.reason.as_ref().map_or_else(
+                    || "what is queued in a socket is not in /proc".to_owned(),
+                    |reason| format!("what is queued in a socket is read by BPF: {reason}"),
+                ),
+                remedy: "run it as root, without --source procfs; `crib-top doctor` says what is \
+                         missing"
+                    .to_owned(),
+            }),
         }
     }
 

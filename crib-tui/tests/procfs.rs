@@ -204,7 +204,7 @@ fn an_epoll_instance_tells_what_it_watches() {
     let fd = watched.as_raw_fd() as u32;
     // The kernel itself adds what is always reported (fs/eventpoll.c, `do_epoll_ctl`).
     let events = 0x8000_0001 | 0x18;
-    assert_eq!(watches, [Watch { fd, events, data: 0x1234_5678_9abc, ready: None }]);
+    assert_eq!(watches, [Watch { fd, events, data: 0x1234_5678_9abc, ready: None, file: None }]);
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! Wire records out of bytes: pure, and never panics, whatever the bytes are.
 
+use crib_common::dump::{
+    self, ChunkRecord, EndRecord, FileEndRecord, HeadersRecord, NameRecord, PacketEndRecord,
+    PacketRecord, PathRecord, QueueEndRecord, QueueRecord, TcpRecord,
+};
 use crib_common::record::{
     ALIGN, FileRecord, OpsRecord, PipeRecord, RecordHeader, SocketRecord, TotalsRecord, UnixRecord,
     VERSION, WatchEntry, WatchesRecord, kind,
@@ -24,6 +28,30 @@ pub enum Record<'a> {
     Ops(OpsRecord),
     /// The sums over a descriptor table.
     Totals(TotalsRecord),
+    /// The names of the path of the file before, as [`PathRecord`] has them.
+    Path(PathRecord, &'a [u8]),
+    /// What TCP knows of the socket before.
+    Tcp(TcpRecord),
+    /// A queue of the file before begins.
+    Queue(QueueRecord),
+    /// A packet of the queue before begins.
+    Packet(PacketRecord),
+    /// The sender of the packet before.
+    Name(NameRecord),
+    /// The protocol headers of the packet before.
+    Headers(HeadersRecord),
+    /// A file in flight in the packet before; records of its parts follow.
+    Flight(FileRecord),
+    /// Bytes of the packet before; none where they could not be read.
+    Chunk(ChunkRecord, &'a [u8]),
+    /// A packet ends.
+    PacketEnd(PacketEndRecord),
+    /// A queue ends.
+    QueueEnd(QueueEndRecord),
+    /// A file ends.
+    FileEnd(FileEndRecord),
+    /// A dump ends.
+    End(EndRecord),
 }
 
 /// Why bytes could not be decoded further.
@@ -106,17 +134,40 @@ fn body(header: RecordHeader, bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
             }
             Record::File(file, path)
         }
-        kind::SOCKET => Record::Socket(SocketRecord::read_from_bytes(bytes).map_err(|_| wrong)?),
-        kind::UNIX => Record::Unix(UnixRecord::read_from_bytes(bytes).map_err(|_| wrong)?),
-        kind::PIPE => Record::Pipe(PipeRecord::read_from_bytes(bytes).map_err(|_| wrong)?),
+        kind::SOCKET => Record::Socket(whole(bytes).ok_or(wrong)?),
+        kind::UNIX => Record::Unix(whole(bytes).ok_or(wrong)?),
+        kind::PIPE => Record::Pipe(whole(bytes).ok_or(wrong)?),
         kind::WATCHES => {
             let (record, entries) = WatchesRecord::read_from_prefix(bytes).map_err(|_| wrong)?;
             Record::Watches(watches(record, entries).ok_or(wrong)?, record.whole == 1)
         }
-        kind::OPS => Record::Ops(OpsRecord::read_from_bytes(bytes).map_err(|_| wrong)?),
-        kind::TOTALS => Record::Totals(TotalsRecord::read_from_bytes(bytes).map_err(|_| wrong)?),
+        kind::OPS => Record::Ops(whole(bytes).ok_or(wrong)?),
+        kind::TOTALS => Record::Totals(whole(bytes).ok_or(wrong)?),
+        dump::kind::PATH => {
+            let (path, names) = PathRecord::read_from_prefix(bytes).map_err(|_| wrong)?;
+            Record::Path(path, (path.len as usize == names.len()).then_some(names).ok_or(wrong)?)
+        }
+        dump::kind::TCP => Record::Tcp(whole(bytes).ok_or(wrong)?),
+        dump::kind::QUEUE => Record::Queue(whole(bytes).ok_or(wrong)?),
+        dump::kind::PACKET => Record::Packet(whole(bytes).ok_or(wrong)?),
+        dump::kind::NAME => Record::Name(whole(bytes).ok_or(wrong)?),
+        dump::kind::HEADERS => Record::Headers(whole(bytes).ok_or(wrong)?),
+        dump::kind::FLIGHT => Record::Flight(whole(bytes).ok_or(wrong)?),
+        dump::kind::CHUNK => {
+            let (chunk, bytes) = ChunkRecord::read_from_prefix(bytes).map_err(|_| wrong)?;
+            let follow = if chunk.captured == 0 { 0 } else { chunk.len as usize };
+            Record::Chunk(chunk, (follow == bytes.len()).then_some(bytes).ok_or(wrong)?)
+        }
+        dump::kind::PACKET_END => Record::PacketEnd(whole(bytes).ok_or(wrong)?),
+        dump::kind::QUEUE_END => Record::QueueEnd(whole(bytes).ok_or(wrong)?),
+        dump::kind::FILE_END => Record::FileEnd(whole(bytes).ok_or(wrong)?),
+        dump::kind::END => Record::End(whole(bytes).ok_or(wrong)?),
         kind => return Err(DecodeError::Unknown { kind, version: header.version }),
     })
+}
+
+fn whole<T: FromBytes>(bytes: &[u8]) -> Option<T> {
+    T::read_from_bytes(bytes).ok()
 }
 
 /// The entries behind a record; none where there are not as many as it says.

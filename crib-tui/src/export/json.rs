@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 use std::time::SystemTime;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::model::{File, Process, ProcessRow, Source, Text};
 
@@ -19,7 +19,7 @@ pub struct Header {
     schema: u32,
     source: Source,
     kernel: Option<Text>,
-    #[serde(serialize_with = "rfc3339")]
+    #[serde(serialize_with = "crate::model::rfc3339")]
     time: SystemTime,
     /// Why /proc was read although nobody asked for it; left out otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,14 +36,6 @@ impl Header {
     /// The same, with why /proc had to be read.
     pub fn because(self, reason: Option<&str>) -> Self {
         Self { reason: reason.map(str::to_owned), ..self }
-    }
-}
-
-/// UTC, in microseconds. A time outside the years that RFC 3339 can write becomes null.
-fn rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-    match jiff::Timestamp::try_from(*time) {
-        Ok(time) => serializer.collect_str(&format_args!("{time:.6}")),
-        Err(_) => serializer.serialize_none(),
     }
 }
 

@@ -20,7 +20,8 @@ use crib_common::record::Request;
 use crate::decode::{DecodeError, Record, Records};
 use crate::model::assemble::{self, IdKey};
 use crate::model::{
-    FilesReading, Process, ProcessState, ProcessTotals, ProcessesReading, ReadError, Source,
+    Dump, DumpReading, FilesReading, Process, ProcessState, ProcessTotals, ProcessesReading,
+    ReadError, Source,
 };
 use crate::procfs;
 use link::IterLink;
@@ -140,6 +141,14 @@ impl Reader {
         let records = Records::new(&self.records);
         assemble::files(records, |ops| self.symbols.name(ops), &self.key)
             .map_err(|error| garbled(process, error))
+    }
+
+    /// See [`crate::source::Reader::dump`].
+    ///
+    /// # Errors
+    /// See there.
+    pub fn dump(&mut self, _request: &Dump) -> Result<DumpReading, ReadError> {
+        Err(ReadError::Missing { what: "not yet".to_owned(), remedy: "wait".to_owned() })
     }
 
     /// See [`crate::source::Reader::processes`].

@@ -72,7 +72,7 @@ pub fn files<'a>(
                 file.pipe = Some(pipe(&record));
             }),
             Record::Watches(entries, whole) if shown => with_last(&mut files, |file| {
-                file.epoll = Some(epoll(&entries, whole));
+                file.epoll = Some(epoll(&entries, whole, key));
             }),
             _ => {}
         }
@@ -166,6 +166,7 @@ fn file(
         socket: None,
         pipe: None,
         epoll: None,
+        watched_by: None,
         id: Some(key.id(record.file)),
     }
 }
@@ -199,10 +200,11 @@ fn pipe(record: &PipeRecord) -> Pipe {
         slots: has(pipe_known::SLOTS).then_some(record.slots),
         readers: has(pipe_known::READERS).then_some(record.readers),
         writers: has(pipe_known::WRITERS).then_some(record.writers),
+        queues: None,
     }
 }
 
-fn epoll(entries: &[WatchEntry], whole: bool) -> Epoll {
+fn epoll(entries: &[WatchEntry], whole: bool, key: &IdKey) -> Epoll {
     let watch = |entry: &WatchEntry| {
         let needed = watch_known::FD | watch_known::EVENTS | watch_known::DATA;
         (entry.known & needed == needed).then_some(Watch {
@@ -210,6 +212,7 @@ fn epoll(entries: &[WatchEntry], whole: bool) -> Epoll {
             events: entry.events,
             data: entry.data,
             ready: (entry.known & watch_known::READY != 0).then_some(entry.ready != 0),
+            file: (entry.file != 0).then(|| key.id(entry.file)),
         })
     };
     let watches: Vec<_> = entries.iter().filter_map(watch).collect();
@@ -267,6 +270,9 @@ fn socket(record: &SocketRecord) -> Socket {
         ),
         inflight_files: known(has, socket_known::INFLIGHT, u64::from(record.inflight)),
         netns: known(has, socket_known::NETNS, record.netns),
+        tcp: None,
+        queues: None,
+        deeper: false,
     }
 }
 

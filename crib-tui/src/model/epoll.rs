@@ -2,6 +2,8 @@
 
 use serde::{Serialize, Serializer};
 
+use super::FileId;
+
 /// The interest list of an epoll instance (`struct eventpoll`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Epoll {
@@ -24,6 +26,9 @@ pub struct Watch {
     pub data: u64,
     /// Whether it is on the ready list; unknown from /proc.
     pub ready: Option<bool>,
+    /// The identity of the watched file ([`File::id`](super::File::id)).
+    #[serde(skip)]
+    pub file: Option<FileId>,
 }
 
 const ERR: u32 = 0x008;
@@ -67,7 +72,7 @@ impl Watch {
 }
 
 fn events_as_text<S: Serializer>(events: &u32, serializer: S) -> Result<S::Ok, S::Error> {
-    let watch = Watch { fd: 0, events: *events, data: 0, ready: None };
+    let watch = Watch { fd: 0, events: *events, data: 0, ready: None, file: None };
     serializer.serialize_str(&watch.events_text())
 }
 
@@ -77,7 +82,7 @@ mod tests {
 
     #[test]
     fn events_are_those_that_were_asked_for() {
-        let text = |events| Watch { fd: 3, events, data: 0, ready: None }.events_text();
+        let text = |events| Watch { fd: 3, events, data: 0, ready: None, file: None }.events_text();
         // EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLET, as the kernel keeps EPOLLIN | EPOLLET.
         assert_eq!(text(0x8000_0019), "IN|ET");
         assert_eq!(text(0x18), "");

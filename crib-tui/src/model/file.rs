@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use super::{Epoll, Kind, Pipe, Queued, Socket, Text};
 
 /// One open file: a file descriptor and what stands behind it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct File {
     /// The descriptor's number; none for a file in flight in a message.
     pub fd: Option<u32>,
@@ -48,6 +48,10 @@ pub struct File {
     pub pipe: Option<Pipe>,
     /// What more there is to say of an epoll instance.
     pub epoll: Option<Epoll>,
+    /// The descriptors of this process's epoll instances that watch it; none where that could
+    /// not be learnt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub watched_by: Option<Vec<u32>>,
     /// Tells this open file from another one under the same number.
     #[serde(skip)]
     pub id: Option<FileId>,
@@ -75,6 +79,7 @@ impl File {
             socket: None,
             pipe: None,
             epoll: None,
+            watched_by: None,
             id: None,
         }
     }

@@ -361,7 +361,14 @@ mod tests {
         let pipe = |bytes, mode| File {
             kind: Kind::Pipe,
             mode,
-            pipe: Some(Pipe { bytes, buffers: None, slots: None, readers: None, writers: None }),
+            pipe: Some(Pipe {
+                bytes,
+                buffers: None,
+                slots: None,
+                readers: None,
+                writers: None,
+                queues: None,
+            }),
             ..file(3, 1)
         };
         let read = Some(AccessMode { read: true, write: false });

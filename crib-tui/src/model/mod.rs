@@ -6,31 +6,41 @@
 
 pub mod assemble;
 pub mod column;
+mod dump;
 mod epoll;
 mod file;
 mod file_columns;
 pub mod filter;
 mod history;
 mod kind;
+mod packet;
 mod pipe;
 mod process;
 mod process_columns;
+mod queue;
 mod reading;
 #[cfg(test)]
 pub(crate) mod sample;
 mod socket;
 pub mod sort;
+mod tcp;
 mod text;
+mod time;
 
+pub use dump::{Dump, DumpFiles, FlightHop};
 pub use epoll::{Epoll, Watch};
 pub use file::{AccessMode, Device, File, FileId, OpenFlags};
 pub use file_columns::{FileRow, Files};
 pub use filter::{Filter, FilterError};
 pub use history::{Changed, FilesTable, History, MARK_READINGS, Presence, Seen, TrackedFile};
 pub use kind::{Evidence, Kind};
+pub use packet::{Packet, PacketId, Parts, TcpFlags};
 pub use pipe::Pipe;
 pub use process::{Process, ProcessState, ProcessTotals};
 pub use process_columns::{ProcessRow, Processes};
-pub use reading::{FilesReading, ProcessesReading, ReadError, Source};
+pub use queue::{Queue, QueueName};
+pub use reading::{DumpReading, FilesReading, ProcessesReading, ReadError, Source};
 pub use socket::{Accept, Family, Peer, Protocol, Queued, Shutdown, Socket, SocketType, State};
+pub use tcp::{Tcp, TcpTimer};
 pub use text::{Text, escape};
+pub use time::{rfc3339, rfc3339_option};

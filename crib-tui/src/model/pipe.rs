@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::Queue;
+
 /// The state of a pipe (`struct pipe_inode_info`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Pipe {
@@ -16,4 +18,7 @@ pub struct Pipe {
     pub readers: Option<u32>,
     /// Open files that can write to it.
     pub writers: Option<u32>,
+    /// Its buffers, as one queue; only a dump reads them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queues: Option<Vec<Queue>>,
 }

@@ -41,6 +41,21 @@ pub struct FilesReading {
     pub complete: bool,
 }
 
+/// Some files of a process with their queues, packets and bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DumpReading {
+    /// When it was begun.
+    pub time: SystemTime,
+    /// Whose files they are.
+    pub process: Process,
+    /// The files, by thread table and descriptor. Sockets and pipes have `queues`.
+    pub files: Vec<File>,
+    /// Whether every file that was asked for, and was open throughout, is in it.
+    pub complete: bool,
+    /// Entries into the kernel that it took (runs of the iterator).
+    pub runs: u32,
+}
+
 /// Every process at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProcessesReading {
@@ -58,6 +73,15 @@ pub enum ReadError {
     /// The target is not there.
     #[error("no process with pid {0}")]
     NoProcess(u32),
+    /// The process has no such descriptor, or no longer, or the file in flight that was asked
+    /// for has been taken.
+    #[error("process {pid} has no open file {fd}; crib-top files -p {pid} lists them")]
+    NoFile {
+        /// The process.
+        pid: u32,
+        /// The descriptor.
+        fd: u32,
+    },
     /// What was named is a thread of a process, not a process.
     #[error("{tid} is a thread of process {pid}; name the process: -p {pid}")]
     Thread {

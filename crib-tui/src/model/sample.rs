@@ -108,6 +108,7 @@ fn pipe() -> File {
         slots: Some(16),
         readers: Some(1),
         writers: Some(1),
+        queues: None,
     };
     File {
         mode: Some(AccessMode { read: true, write: false }),
@@ -150,6 +151,9 @@ fn socket(family: Family, kind: i32, number: u16) -> Socket {
         peer: None,
         inflight_files: Some(0),
         netns: Some(4_026_531_840),
+        tcp: None,
+        queues: None,
+        deeper: false,
     }
 }
 
@@ -196,7 +200,8 @@ fn bare_socket() -> File {
 }
 
 fn epoll() -> File {
-    let watches = vec![Watch { fd: 5, events: 1 | 1 << 31, data: 5, ready: Some(false) }];
+    let watches =
+        vec![Watch { fd: 5, events: 1 | 1 << 31, data: 5, ready: Some(false), file: None }];
     File {
         epoll: Some(Epoll { watches, complete: true }),
         ..file(Kind::Eventpoll, "eventpoll_fops", "anon_inode:[eventpoll]", 9)

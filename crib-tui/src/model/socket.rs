@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
 
-use super::Text;
+use super::{Queue, Tcp, Text};
 
 /// A socket behind an open file (`struct sock`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -45,6 +45,15 @@ pub struct Socket {
     pub inflight_files: Option<u64>,
     /// The inode number of its network namespace.
     pub netns: Option<u64>,
+    /// What TCP knows of the connection; only a dump reads it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tcp: Option<Box<Tcp>>,
+    /// Its queues; only a dump reads them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queues: Option<Vec<Queue>>,
+    /// It is a socket in flight, and its queues were not looked into: it lies too deep.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub deeper: bool,
 }
 
 /// What is queued in one direction of a socket.

@@ -218,7 +218,7 @@ struct Around {
 }
 
 const UNKNOWN_PIPE: Pipe =
-    Pipe { bytes: None, buffers: None, slots: None, readers: None, writers: None };
+    Pipe { bytes: None, buffers: None, slots: None, readers: None, writers: None, queues: None };
 
 fn device(stat: &Statx) -> Device {
     Device { major: stat.stx_dev_major, minor: stat.stx_dev_minor }

@@ -61,7 +61,7 @@ fn watch(line: &[u8]) -> Option<Watch> {
     let fd = decimal(after(b"tfd:")?)?;
     let events = hex(after(b"events:")?)?;
     let data = hex(after(b"data:")?)?;
-    Some(Watch { fd, events, data, ready: None })
+    Some(Watch { fd, events, data, ready: None, file: None })
 }
 
 #[cfg(test)]
@@ -90,8 +90,14 @@ mod tests {
         assert_eq!(
             watches,
             [
-                Watch { fd: 5, events: 0x8000_0019, data: 0x7ffd_0000_0005, ready: None },
-                Watch { fd: 7, events: 0x4f, data: 7, ready: None },
+                Watch {
+                    fd: 5,
+                    events: 0x8000_0019,
+                    data: 0x7ffd_0000_0005,
+                    ready: None,
+                    file: None
+                },
+                Watch { fd: 7, events: 0x4f, data: 7, ready: None, file: None },
             ]
         );
     }

@@ -41,6 +41,9 @@ pub fn unknown() -> Socket {
         peer: None,
         inflight_files: None,
         netns: None,
+        tcp: None,
+        queues: None,
+        deeper: false,
     }
 }
 
