@@ -281,7 +281,10 @@ impl<N: Fn(u64) -> Option<Arc<str>>> Assembly<'_, N> {
             // The sums are of the packets that were asked for.
             queue.complete = walked && queue.packets.len() as u64 == u64::from(end.packets);
             if queue.complete {
-                (queue.payload, queue.memory) = (Some(end.payload), Some(end.memory));
+                // A sum of unknown numbers is unknown: a pipe's buffers are not charged.
+                let all = |known: fn(&Packet) -> bool| queue.packets.iter().all(known);
+                queue.payload = all(|packet| packet.len.is_some()).then_some(end.payload);
+                queue.memory = all(|packet| packet.truesize.is_some()).then_some(end.memory);
             }
         }
         let pipe = file.pipe.as_mut().map(|pipe| &mut pipe.queues);
