@@ -92,6 +92,8 @@ pub struct Progress {
     pub stop: u32,
     pub files: u32,
     pub runs: u32,
+    /// Records that found no room.
+    pub lost: u32,
     /// The socket that is being told of: its address and what kind it is.
     pub sk: u64,
     pub sort: u32,

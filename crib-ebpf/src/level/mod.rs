@@ -92,8 +92,11 @@ unsafe fn spend(data: *const u8, len: u32) {
     /// What the ring puts before each record (`BPF_RINGBUF_HDR_SZ`).
     const HEADER: u32 = 8;
     // SAFETY: the caller's.
-    unsafe { emit::to_ring(data, len) };
+    let written = unsafe { emit::to_ring(data, len) };
     if let Some(dump) = emit::dump() {
+        if !written {
+            dump.progress.lost += 1;
+        }
         let used = (len + HEADER + 7) & !7;
         dump.progress.bytes_left = dump.progress.bytes_left.saturating_sub(used);
     }

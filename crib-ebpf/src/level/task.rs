@@ -21,6 +21,7 @@ pub extern "C" fn crib_begin(tgid: u32, tid: u32) -> u32 {
         progress.file_open = 0;
         progress.files = 0;
         progress.runs = 0;
+        progress.lost = 0;
     }
     progress.tgid = tgid;
     progress.tid = tid;
@@ -50,7 +51,8 @@ pub extern "C" fn crib_end(table: u64) -> u32 {
         return 0;
     }
     let header = RecordHeader::of::<EndRecord>(kind::END, 0);
-    let (files, runs) = (dump.progress.files, dump.progress.runs);
-    send(&EndRecord { header, files, runs });
+    let progress = &dump.progress;
+    let (files, runs, lost) = (progress.files, progress.runs, progress.lost);
+    send(&EndRecord { header, files, runs, lost, reserved: 0 });
     0
 }
