@@ -22,7 +22,7 @@ mod reading;
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]
-pub(crate) mod sample_dump;
+pub(crate) mod sample_queues;
 mod socket;
 pub mod sort;
 mod tcp;

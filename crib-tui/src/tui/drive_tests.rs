@@ -12,7 +12,7 @@ use ratatui::backend::TestBackend;
 
 use super::*;
 use crate::model::{
-    Dump, DumpReading, FilesReading, ProcessesReading, ReadError, Source, sample, sample_dump,
+    Dump, DumpReading, FilesReading, ProcessesReading, ReadError, Source, sample, sample_queues,
 };
 use crate::tui::theme::Theme;
 use crate::tui::worker::Readings;
@@ -43,7 +43,7 @@ impl Readings for Sample {
     }
 
     fn dump(&mut self, request: &Dump) -> Result<DumpReading, ReadError> {
-        sample_dump::dump(request)
+        sample_queues::dump(request)
     }
 }
 

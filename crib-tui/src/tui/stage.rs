@@ -19,7 +19,7 @@ use super::worker::{
 };
 use crate::model::{
     File, FilesReading, FilesTable, History, ProcessesReading, ReadError, Source, sample,
-    sample_dump,
+    sample_queues,
 };
 
 /// The application, and what the reading thread would know.
@@ -51,7 +51,7 @@ impl Stage {
             terminal: Terminal::new(TestBackend::new(1, 1)).unwrap(),
             pending: None,
             wishes: Vec::new(),
-            world: sample_dump::files(),
+            world: sample_queues::files(),
             history: History::default(),
         };
         stage.resize(80, 24);
@@ -149,7 +149,7 @@ impl Stage {
     /// Answers one dump from the world.
     pub(crate) fn dump_once(&mut self) {
         let request = self.dump_request();
-        let outcome = match sample_dump::answer(&self.world, &request.dump) {
+        let outcome = match sample_queues::answer(&self.world, &request.dump) {
             Ok(reading) => DumpOutcome::Read(Box::new(reading)),
             Err(ReadError::NoFile { .. }) => DumpOutcome::NoFile,
             Err(error) => DumpOutcome::Failed(error.to_string()),

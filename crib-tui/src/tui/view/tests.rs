@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use crate::model::{
     Accept, AccessMode, File, FileId, FilesReading, Kind, Process, ProcessState, ProcessTotals,
-    ProcessesReading, Queued, State, sample, sample_dump,
+    ProcessesReading, Queued, State, sample, sample_queues,
 };
 use crate::tui::event::Event;
 use crate::tui::stage::{Stage, reading_after};
@@ -453,7 +453,7 @@ fn answer_dump(stage: &mut Stage, kind: u8) {
         1 => return fail(DumpOutcome::Missing("no".into())),
         2 => return fail(DumpOutcome::NoFile),
         3 if kind > 200 => return fail(DumpOutcome::Ended),
-        4 => stage.world = sample_dump::files(),
+        4 => stage.world = sample_queues::files(),
         5 => stage.world.iter_mut().for_each(|file| file.id = Some(FileId(kind.into()))),
         6 => drop(stage.world.pop()),
         _ => {}
@@ -464,7 +464,7 @@ fn answer_dump(stage: &mut Stage, kind: u8) {
             match kind % 16 {
                 7 if !queue.packets.is_empty() => drop(queue.packets.remove(0)),
                 8 => queue.packets.clear(),
-                9 => queue.packets.insert(0, sample_dump::packet(kind.into(), b"\x1b\xff\n")),
+                9 => queue.packets.insert(0, sample_queues::packet(kind.into(), b"\x1b\xff\n")),
                 10 => (queue.torn, queue.messages) = (!queue.torn, Some(5000)),
                 11 => queue.packets.iter_mut().for_each(|packet| packet.files.truncate(1)),
                 _ => {}

@@ -4,7 +4,7 @@ use crossterm::event::KeyCode;
 
 use super::drill::{file, go, packet, queue, stage, table_with, top, turn, world_queue};
 use super::*;
-use crate::model::{File, FileId, PacketId, Presence, QueueName, Source, sample_dump};
+use crate::model::{File, FileId, PacketId, Presence, QueueName, Source, sample_queues};
 use crate::tui::worker::{Aim, DumpOutcome};
 
 #[test]
@@ -15,7 +15,7 @@ fn an_answer_for_a_screen_that_was_left_is_not_shown() {
     let old = stage.dump_request();
     stage.press(KeyCode::Esc);
     stage.keys("j\n");
-    let reading = sample_dump::answer(&stage.world, &old.dump).unwrap();
+    let reading = sample_queues::answer(&stage.world, &old.dump).unwrap();
     stage.dumped(old, DumpOutcome::Read(Box::new(reading)));
     assert!(queue(&stage).queue.is_none());
     // The one that is shown is asked for as soon as the awaited answer is there.

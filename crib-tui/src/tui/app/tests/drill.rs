@@ -6,13 +6,13 @@ use crossterm::event::KeyCode;
 
 use super::*;
 use crate::model::{
-    DumpFiles, File, FileId, FlightHop, Packet, PacketId, Queue, QueueName, sample_dump,
+    DumpFiles, File, FileId, FlightHop, Packet, PacketId, Queue, QueueName, sample_queues,
 };
 use crate::tui::app::screens::{FileScreen, PacketScreen, QueueScreen};
 use crate::tui::widget::bytes::Mode;
 
 pub(super) fn stage() -> Stage {
-    Stage::of_files(sample_dump::reading())
+    Stage::of_files(sample_queues::reading())
 }
 
 pub(super) fn top(stage: &Stage) -> &Screen {
@@ -56,7 +56,7 @@ pub(super) fn table_with(
     change: impl FnOnce(&mut Vec<File>),
     seconds: u64,
 ) -> crate::model::FilesReading {
-    let mut reading = sample_dump::reading();
+    let mut reading = sample_queues::reading();
     reading.time += Duration::from_secs(seconds);
     change(&mut reading.files);
     reading
@@ -71,7 +71,7 @@ fn enter_opens_a_file_and_back_returns_to_its_row() {
     stage.press(KeyCode::Esc);
     assert_eq!((stage.app.context(), selected_fd(&stage)), (Context::Files, Some(3)));
     // The table was not read meanwhile.
-    stage.read(sample_dump::reading());
+    stage.read(sample_queues::reading());
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn what_is_shown_is_read_again_at_each_tick() {
     assert_eq!(queues[0].messages, Some(77));
     go(&mut stage, "\n");
     stage.world[3].socket.as_mut().unwrap().queues.as_mut().unwrap()[0] =
-        sample_dump::queue(QueueName::Receive, vec![sample_dump::packet(9, b"new")]);
+        sample_queues::queue(QueueName::Receive, vec![sample_queues::packet(9, b"new")]);
     turn(&mut stage);
     assert_eq!(queue(&stage).total, 1);
     go(&mut stage, "\n");
@@ -232,7 +232,7 @@ fn a_file_in_flight_is_followed_with_its_message() {
     let mut stage = stage();
     stage.open(4);
     go(&mut stage, "\n\nj\n\n");
-    let other = sample_dump::packet(70, b"sent before");
+    let other = sample_queues::packet(70, b"sent before");
     world_queue(&mut stage, 4).packets.insert(0, other);
     turn(&mut stage);
     assert_eq!((top(&stage).standing, queue(&stage).total), (Standing::Present, 1));
@@ -274,13 +274,13 @@ fn a_watch_whose_number_stands_for_another_file_is_not_opened() {
 }
 
 fn long(count: u32) -> Vec<Packet> {
-    (0..count).map(|id| sample_dump::packet(u64::from(id) + 1000, b"x")).collect()
+    (0..count).map(|id| sample_queues::packet(u64::from(id) + 1000, b"x")).collect()
 }
 
 #[test]
 fn of_a_long_queue_the_packets_around_the_view_are_read() {
     let mut stage = stage();
-    *world_queue(&mut stage, 3) = sample_dump::queue(QueueName::Receive, long(20_000));
+    *world_queue(&mut stage, 3) = sample_queues::queue(QueueName::Receive, long(20_000));
     stage.open(3);
     go(&mut stage, "\n");
     assert_eq!((queue(&stage).total, queue(&stage).slots.len()), (20_000, 1024));
@@ -311,7 +311,7 @@ fn packets_are_sorted_by_the_columns_that_are_shown() {
     let mut stage = stage();
     let mut packets = long(3);
     (packets[0].len, packets[1].len, packets[2].len) = (Some(5), Some(500), None);
-    *world_queue(&mut stage, 3) = sample_dump::queue(QueueName::Receive, packets);
+    *world_queue(&mut stage, 3) = sample_queues::queue(QueueName::Receive, packets);
     stage.open(3);
     go(&mut stage, "\n2");
     let shown = |stage: &Stage| -> Vec<u32> {

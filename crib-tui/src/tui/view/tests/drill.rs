@@ -1,11 +1,11 @@
 //! Tests of the screens below the table: how files, queues and packets look.
 
 use super::*;
-use crate::model::{Packet, Queue, QueueName, sample_dump};
+use crate::model::{Packet, Queue, QueueName, sample_queues};
 use crate::tui::worker::DumpOutcome;
 
 fn stage() -> Stage {
-    Stage::of_files(sample_dump::reading())
+    Stage::of_files(sample_queues::reading())
 }
 
 /// A file of the sample, and what keys lead to from there.
@@ -57,7 +57,7 @@ fn socket_before_its_reading() {
 #[test]
 fn socket_in_ascii_without_colours() {
     let mut stage = Stage::with(Some(4242), Theme::new(false, true), None);
-    stage.read(sample_dump::reading());
+    stage.read(sample_queues::reading());
     let mut stage = walk(stage, 3, "");
     assert_snapshot!("socket_ascii", at_height(&mut stage, 14));
     assert_snapshot!("socket_monochrome_styles", stage.styles());
@@ -113,7 +113,7 @@ fn queue_in_other_states() {
 #[test]
 fn queue_in_ascii_without_colours() {
     let mut stage = Stage::with(Some(4242), Theme::new(false, true), None);
-    stage.read(sample_dump::reading());
+    stage.read(sample_queues::reading());
     let mut stage = walk(stage, 3, "\n2");
     assert_snapshot!("queue_ascii", at_height(&mut stage, 10));
     assert_snapshot!("queue_monochrome_styles", stage.styles());
@@ -127,10 +127,10 @@ fn queue_of_accept() {
         from: Some(from.into()),
         len: None,
         truesize: None,
-        ..sample_dump::packet(id, b"")
+        ..sample_queues::packet(id, b"")
     };
     let connections = vec![connection(1, "127.0.0.1:4711"), connection(2, "[::1]:4712")];
-    *queue(&mut stage, 3) = sample_dump::queue(QueueName::Accept, connections);
+    *queue(&mut stage, 3) = sample_queues::queue(QueueName::Accept, connections);
     let mut stage = walk(stage, 3, "\n");
     assert_snapshot!("queue_accept", at_height(&mut stage, 10));
     stage.keys("\n");
@@ -141,8 +141,8 @@ fn queue_of_accept() {
 #[test]
 fn queue_that_is_long() {
     let mut stage = stage();
-    let packets = (0..5000).map(|id| sample_dump::packet(id, format!("{id}").as_bytes()));
-    *queue(&mut stage, 3) = sample_dump::queue(QueueName::Receive, packets.collect());
+    let packets = (0..5000).map(|id| sample_queues::packet(id, format!("{id}").as_bytes()));
+    *queue(&mut stage, 3) = sample_queues::queue(QueueName::Receive, packets.collect());
     let mut stage = walk(stage, 3, "\n");
     stage.keys("Gk");
     assert_snapshot!("queue_long_before_its_end_is_read", at_height(&mut stage, 10));
