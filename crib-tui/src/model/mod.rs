@@ -22,6 +22,8 @@ mod reading;
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]
+pub(crate) mod sample_dump;
+#[cfg(test)]
 pub(crate) mod sample_queues;
 mod socket;
 pub mod sort;
