@@ -2,7 +2,7 @@
 
 use super::files::{Files, Phase};
 use super::screens::packet::Found;
-use super::screens::{Body, Fit, Root, Screen, Standing, take_queue};
+use super::screens::{Body, Fit, Root, Screen, Standing, add_sums, take_queue};
 use super::{Page, screens::QueueScreen};
 use crate::model::{Dump, DumpFiles, DumpReading, File, FlightHop, QueueName};
 use crate::tui::app::screens::PacketScreen;
@@ -39,6 +39,13 @@ impl Files {
             }
         }
         way.map(|(fd, tid, hops)| DumpFiles::One { fd, tid, hops })
+    }
+
+    /// The depth of the file with a descriptor that all present screens began with.
+    pub fn root(&self) -> Option<usize> {
+        self.screens.iter().rposition(|screen| {
+            screen.file().is_some_and(|file| matches!(file.root, Root::Descriptor { .. }))
+        })
     }
 
     /// How many files in flight the way to the present screen's file goes through.
@@ -85,7 +92,8 @@ impl Files {
     fn show_request(&mut self, depth: usize) -> Option<Request> {
         let files = self.way(depth)?;
         let (queues, packets, payload) = match &mut self.screens.get_mut(depth)?.body {
-            Body::File(_) => (QueueName::ALL.to_vec(), 0..=0, 0),
+            // A queue's bytes are summed up over the packets that are asked for.
+            Body::File(_) => (QueueName::ALL.to_vec(), 0..=QueueScreen::WINDOW - 1, 0),
             Body::Queue(queue) => (vec![queue.name], queue.window(), QueueScreen::PREVIEW),
             Body::Packet(packet) => {
                 let at = packet.packet.index;
@@ -118,7 +126,10 @@ impl Files {
         }
         self.error = None;
         match outcome {
-            DumpOutcome::Ended => self.phase = Phase::Ended { zombie: false },
+            DumpOutcome::Ended => {
+                self.phase = Phase::Ended { zombie: false };
+                self.retell();
+            }
             DumpOutcome::Failed(error) => self.error = Some(error),
             DumpOutcome::Missing(reason) => {
                 self.no_dumps = Some(reason);
@@ -147,12 +158,14 @@ impl Files {
         }
     }
 
-    fn show(&mut self, depth: usize, file: File, reading: &DumpReading, page: Page) {
+    fn show(&mut self, depth: usize, mut file: File, reading: &DumpReading, page: Page) {
+        add_sums(&mut file);
         let facts = Facts {
             now: reading.time,
             glyphs: self.glyphs,
             table: self.table.as_deref(),
             unread: self.no_dumps.as_deref(),
+            over: self.phase != Phase::Alive,
         };
         let screen = &mut self.screens[depth];
         let fit = match &mut screen.body {
@@ -184,10 +197,8 @@ impl Files {
     /// faster than it can be read.
     fn search(&mut self, depth: usize) {
         if !std::mem::replace(&mut self.searched, true) {
-            let root = self.screens.iter().rposition(|screen| {
-                screen.file().is_some_and(|file| matches!(file.root, Root::Descriptor { .. }))
-            });
-            self.follow_up = self.packet_from(root.unwrap_or(0), depth).map(FollowUp::Find);
+            let root = self.root().unwrap_or(0);
+            self.follow_up = self.packet_from(root, depth).map(FollowUp::Find);
         }
     }
 
@@ -238,10 +249,8 @@ impl Files {
 
     /// The descriptor that all present screens began with is closed or stands for another file.
     fn root_is(&mut self, standing: Standing) {
-        let root = self.screens.iter().rposition(|screen| {
-            screen.file().is_some_and(|file| matches!(file.root, Root::Descriptor { .. }))
-        });
-        for screen in self.screens.iter_mut().skip(root.unwrap_or(0)) {
+        let root = self.root().unwrap_or(0);
+        for screen in self.screens.iter_mut().skip(root) {
             screen.standing = standing;
         }
         self.follow_up = Some(FollowUp::Table);

@@ -1,7 +1,7 @@
 //! The state of the screen about one packet.
 
 use super::{Fit, Link, Origin};
-use crate::model::{Packet, PacketId, Queue, QueueName};
+use crate::model::{File, Packet, PacketId, Queue, QueueName};
 use crate::tui::theme::Glyphs;
 use crate::tui::view::packet as view;
 use crate::tui::widget::bytes::Mode;
@@ -79,6 +79,26 @@ impl PacketScreen {
         let listed = queue.packets.len() as u64;
         let all = queue.complete || queue.messages.is_some_and(|all| listed >= all.min(wanted));
         if all && !queue.torn { Found::No } else { Found::Unsure }
+    }
+
+    /// `file`, with this packet as all that is queued in it.
+    pub fn within(&self, file: &File) -> File {
+        let mut file = file.clone();
+        let queue = Queue {
+            name: self.queue,
+            messages: Some(1),
+            payload: self.packet.len.map(u64::from),
+            memory: self.packet.truesize.map(u64::from),
+            torn: false,
+            complete: true,
+            packets: vec![self.packet.clone()],
+        };
+        if let Some(socket) = &mut file.socket {
+            socket.queues = Some(vec![queue]);
+        } else if let Some(pipe) = &mut file.pipe {
+            pipe.queues = Some(vec![queue]);
+        }
+        file
     }
 
     /// Shows its bytes as text instead of as digits, or the other way round.

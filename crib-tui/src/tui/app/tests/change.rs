@@ -126,6 +126,21 @@ fn a_process_that_ends_keeps_its_screens() {
 }
 
 #[test]
+fn what_is_opened_after_the_end_says_that_it_was_not_read() {
+    let mut stage = stage();
+    stage.open(3);
+    stage.tick();
+    let request = stage.dump_request();
+    stage.dumped(request, DumpOutcome::Ended);
+    stage.keys("\n");
+    assert!(stage.screen().contains("ended before its packets were read"));
+    stage.press(KeyCode::Esc);
+    stage.press(KeyCode::Esc);
+    stage.keys("j\n");
+    assert!(stage.screen().contains("not read"));
+}
+
+#[test]
 fn a_dump_that_fails_is_tried_again() {
     let mut stage = stage();
     stage.open(3);
