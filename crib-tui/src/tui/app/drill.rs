@@ -6,7 +6,7 @@ use crib_common::dump::HOPS;
 
 use super::screens::{Body, FileScreen, Link, Origin, PacketScreen, QueueScreen, Root, Screen};
 use super::{App, Files, Message, Phase, Standing};
-use crate::model::{Dump, DumpReading, File, FileId, FilesTable, TrackedFile};
+use crate::model::{Dump, DumpReading, File, FileId, FilesTable, QueueName, TrackedFile};
 use crate::tui::action::Action;
 use crate::tui::capture::{Content, WriteRequest};
 
@@ -131,6 +131,8 @@ impl Files {
         let screen = &self.screens[depth];
         let content = match &screen.body {
             Body::File(_) => return Err(nothing()),
+            Body::Queue(queue) if queue.name == QueueName::Accept => return Err(no_bytes()),
+            Body::Packet(packet) if packet.queue == QueueName::Accept => return Err(no_bytes()),
             Body::Queue(queue) => {
                 if screen.standing != Standing::Present || self.phase != Phase::Alive {
                     return Err("the queue is not there any more".to_owned());
@@ -147,7 +149,9 @@ impl Files {
             Body::Packet(packet) => {
                 let process = self.process().cloned().ok_or_else(nothing)?;
                 let file = self.screens.iter().rev().find_map(Screen::file).ok_or_else(nothing)?;
-                let time = screen.time.ok_or("the packet was not read yet")?;
+                // One that went away at once is known from its queue.
+                let time = self.screens.iter().rev().find_map(|screen| screen.time);
+                let time = time.ok_or_else(nothing)?;
                 Content::Copy(Box::new(DumpReading {
                     time,
                     process,
@@ -160,7 +164,7 @@ impl Files {
         Ok(WriteRequest { stem: self.stem(depth), content })
     }
 
-    /// A file name that tells what is in the file: `crib-top-4711-12-receive-3`.
+    /// A file name that tells what is in the file: `crib-top-4711-12-receive-packet3`.
     fn stem(&self, depth: usize) -> String {
         let mut stem = format!("crib-top-{}", self.pid);
         let Some(root) = self.root() else { return stem };
@@ -172,11 +176,15 @@ impl Files {
                     Root::Flight { file } => format!("-file{file}"),
                 },
                 Body::Queue(queue) => format!("-{}", queue.name.name()),
-                Body::Packet(packet) => format!("-{}", packet.packet.index),
+                Body::Packet(packet) => format!("-packet{}", packet.packet.index),
             };
         }
         stem
     }
+}
+
+fn no_bytes() -> String {
+    "connections that wait hold no bytes that could be written".to_owned()
 }
 
 /// The row of a watched file: under the number it was added with, else under any that it has.

@@ -107,8 +107,8 @@ impl Files {
     fn find_request(&mut self, depth: usize, at: usize) -> Option<Request> {
         let files = self.way(at)?;
         let packet = self.screens.get(at)?.packet()?;
-        let packets = 0..=packet.search_end();
-        let dump = Dump { pid: self.pid, files, queues: vec![packet.queue], packets, payload: 0 };
+        let (queues, packets) = (packet.search_queues(), 0..=packet.search_end());
+        let dump = Dump { pid: self.pid, files, queues, packets, payload: 0 };
         Some(self.dump_request(depth, Aim::Find { depth: at }, dump))
     }
 
@@ -154,7 +154,7 @@ impl Files {
         }
         match aim {
             Aim::Show => self.show(depth, file, &reading, page),
-            Aim::Find { depth: at } => self.found(depth, at, file),
+            Aim::Find { depth: at } => self.found(depth, at, &file),
         }
     }
 
@@ -207,10 +207,10 @@ impl Files {
         (from..=depth).find(|&at| self.screens[at].packet().is_some())
     }
 
-    fn found(&mut self, depth: usize, at: usize, file: File) {
+    fn found(&mut self, depth: usize, at: usize, file: &File) {
         let Some(packet) = self.screens[at].packet_mut() else { return };
         let name = packet.queue;
-        match packet.find(take_queue(file, name).as_ref()) {
+        match packet.find(file.queues().unwrap_or_default()) {
             Found::Yes => {
                 let next = self.packet_from(at + 1, depth);
                 self.follow_up = Some(next.map_or(FollowUp::Show, FollowUp::Find));

@@ -62,7 +62,7 @@ fn a_queue_is_written_as_it_is_and_a_packet_as_it_was_read() {
     stage.keys("w");
     stage.read(table_with(|_| {}, 5));
     let request = written(&mut stage, Err("disk full".into()));
-    assert_eq!(request.stem, "crib-top-4242-3-receive-1");
+    assert_eq!(request.stem, "crib-top-4242-3-receive-packet1");
     let Content::Copy(reading) = request.content else { panic!("read again") };
     let queues = reading.files[0].socket.as_ref().unwrap().queues.as_ref().unwrap();
     assert_eq!((queues.len(), queues[0].packets[0].id), (1, PacketId(2)));
@@ -75,7 +75,7 @@ fn a_queue_in_flight_has_its_way_in_the_name_and_one_that_is_gone_is_not_written
     stage.open(4);
     go(&mut stage, "\n\nj\n\nw");
     let request = written(&mut stage, Ok("done".into()));
-    assert_eq!(request.stem, "crib-top-4242-4-receive-0-file1-receive");
+    assert_eq!(request.stem, "crib-top-4242-4-receive-packet0-file1-receive");
     world_queue(&mut stage, 4).packets.clear();
     turn(&mut stage);
     stage.keys("w");
