@@ -46,8 +46,7 @@ pub enum Message {
 }
 
 /// Why there are no queues where /proc is read.
-const NO_DUMPS: &str = "queues and packets are read by BPF, not from /proc; `crib-top doctor` \
-                        says what is missing";
+const NO_DUMPS: &str = "queues and packets are read by BPF, not from /proc; see `crib-top doctor`";
 
 /// The whole state.
 pub struct App {

@@ -57,8 +57,11 @@ impl PacketScreen {
         let Some(packet) = packets.into_iter().find(|packet| packet.id == self.id) else {
             return Fit::Other;
         };
-        self.packet = packet;
-        self.tell(glyphs);
+        // Most packets never change, and a long one takes a while to tell.
+        if packet != self.packet {
+            self.packet = packet;
+            self.tell(glyphs);
+        }
         Fit::Same
     }
 
