@@ -57,7 +57,12 @@ fn queue<'a>(queue: u32, len: u32) -> Record<'a> {
 }
 
 fn packet_record(index: u32, len: u32) -> PacketRecord {
-    PacketRecord { index, len, known: packet_known::LEN, ..FromZeros::new_zeroed() }
+    PacketRecord {
+        index,
+        len,
+        known: packet_known::LEN | packet_known::TRUESIZE,
+        ..FromZeros::new_zeroed()
+    }
 }
 
 fn packet<'a>(index: u32, len: u32) -> Record<'a> {
