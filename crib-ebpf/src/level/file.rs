@@ -182,7 +182,11 @@ pub extern "C" fn crib_path(file: u64) -> u32 {
         root.mount = fs.get(offset!(fs_root_mnt)).or_zero();
         root.dentry = fs.get(offset!(fs_root_dentry)).or_zero();
     }
-    path::fill(&mut dump.path, pointer, root);
+    if file::is_namespace(&frame.file) {
+        path::fill_namespace(&mut dump.path, pointer);
+    } else {
+        path::fill(&mut dump.path, pointer, root);
+    }
     let len = dump.path.len();
     // SAFETY: the names follow the record in the map, and `len` is at most all of them.
     unsafe { spend((&raw const dump.path).cast(), len) };

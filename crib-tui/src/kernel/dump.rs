@@ -11,7 +11,8 @@ use super::{Filter, Reader, ended, failed, garbled, missing, not_hidden, pages, 
 use crate::decode::{Record, Records};
 use crate::model::assemble::{self, Dumped};
 use crate::model::{
-    Dump, DumpFiles, DumpReading, File, FlightHop, ProcessState, Queue, QueueName, ReadError,
+    Dump, DumpFiles, DumpReading, File, FlightHop, Process, ProcessState, Queue, QueueName,
+    ReadError,
 };
 use crate::procfs;
 
@@ -58,7 +59,8 @@ fn open(reader: &mut Reader) -> Result<(), ReadError> {
     }
     let filters = reader.filter == Filter::Link;
     let mut nested = Nested::open(&mut reader.object, filters, RING_BYTES).map_err(missing)?;
-    reader.pages = pages::find(&mut nested, &mut reader.object).map_err(could_not_run)?;
+    reader.pages =
+        pages::find(&mut nested, &mut reader.object, &mut reader.symbols).map_err(could_not_run)?;
     reader.nested = Some(nested);
     Ok(())
 }
@@ -81,7 +83,7 @@ fn all(reader: &mut Reader, request: &Dump, reading: &mut DumpReading) -> Result
         let dumped = run(reader, request, reading, wire)?;
         // The leader's table is gone when the process ends; a thread may end by itself.
         if !dumped.ended && own.is_none() {
-            return Err(ended(&reading.process));
+            return Err(unseen(&reading.process));
         }
         reading.complete &= dumped.ended;
         for mut file in dumped.files {
@@ -92,7 +94,7 @@ fn all(reader: &mut Reader, request: &Dump, reading: &mut DumpReading) -> Result
                 file = match again(reader, request, reading, one)? {
                     Again::Read(now) => File { tid: own, ..*now },
                     // It was closed meanwhile.
-                    Again::Closed => continue,
+                    Again::Closed | Again::Unseen => continue,
                     Again::Replaced => {
                         reading.complete = false;
                         continue;
@@ -136,8 +138,15 @@ fn one_file(
             still_there(&reading.process)?;
             Err(ReadError::NoFile { pid, fd })
         }
+        Again::Unseen => Err(unseen(&reading.process)),
         Again::Replaced => Err(ReadError::Replaced { pid, fd }),
     }
+}
+
+/// Why a thread was not shown: its process has ended, or is kept out of sight.
+fn unseen(process: &Process) -> ReadError {
+    let why = still_there(process).and_then(|()| not_hidden(process));
+    why.err().unwrap_or_else(|| ended(process))
 }
 
 /// What came of reading one file.
@@ -146,6 +155,8 @@ enum Again {
     Read(Box<File>),
     /// It is not open.
     Closed,
+    /// The kernel shows no such thread.
+    Unseen,
     /// Its descriptor stood for another file in the end than in the beginning each time, so that
     /// nothing that was read can be said of the one or the other.
     Replaced,
@@ -161,7 +172,9 @@ fn again(
     let mut last = Again::Replaced;
     for _ in 0..TRIES {
         let dumped = run(reader, request, reading, one.wire(wire(reader, request)))?;
-        let Some(file) = dumped.files.into_iter().next() else { return Ok(Again::Closed) };
+        let Some(file) = dumped.files.into_iter().next() else {
+            return Ok(if dumped.ended { Again::Closed } else { Again::Unseen });
+        };
         if !dumped.changed.is_empty() {
             continue;
         }
