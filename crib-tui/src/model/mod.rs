@@ -23,6 +23,8 @@ mod reading;
 pub(crate) mod sample;
 #[cfg(test)]
 pub(crate) mod sample_dump;
+#[cfg(test)]
+pub(crate) mod sample_queues;
 mod socket;
 pub mod sort;
 mod tcp;

@@ -11,7 +11,9 @@ use jiff::tz::TimeZone;
 use ratatui::backend::TestBackend;
 
 use super::*;
-use crate::model::{FilesReading, ProcessesReading, ReadError, Source, sample};
+use crate::model::{
+    Dump, DumpReading, FilesReading, ProcessesReading, ReadError, Source, sample, sample_queues,
+};
 use crate::tui::theme::Theme;
 use crate::tui::worker::Readings;
 
@@ -38,6 +40,10 @@ impl Readings for Sample {
         assert_ne!(self.files_until, 0, "a bug, for the test");
         self.files_until -= 1;
         Ok(sample::reading())
+    }
+
+    fn dump(&mut self, request: &Dump) -> Result<DumpReading, ReadError> {
+        sample_queues::dump(request)
     }
 }
 
@@ -134,6 +140,26 @@ async fn a_session_from_the_list_to_a_file_and_out() {
     session.until("close on exec").await;
     session.press(KeyCode::Char('q'));
     assert_eq!(session.run().await, Ok(Exit::Quit));
+}
+
+#[tokio::test]
+async fn a_session_down_to_a_packet_and_back() {
+    let mut session = Session::start(usize::MAX).await;
+    session.until("3 processes").await;
+    session.press(KeyCode::Enter);
+    session.until("/dev/pts/0").await;
+    session.press(KeyCode::Down);
+    session.press(KeyCode::Enter);
+    session.until("1 of 16").await;
+    session.press(KeyCode::Enter);
+    session.until("fd 1 pipe > pipe").await;
+    session.until("hello").await;
+    session.press(KeyCode::Enter);
+    session.until("68 65 6c 6c 6f").await;
+    for expected in ["fd 1 pipe > pipe ", "1 of 16", "/dev/pts/0", "3 processes"] {
+        session.press(KeyCode::Esc);
+        session.until(expected).await;
+    }
 }
 
 #[tokio::test]

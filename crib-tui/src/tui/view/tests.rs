@@ -1,5 +1,8 @@
 //! Tests of the screens: how each looks in each state, and that none panics at any size.
 
+mod drill;
+mod session;
+
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -305,22 +308,11 @@ fn hostile_names_are_escaped_and_lose_no_row() {
 
 fn closely(fd: u32) -> Stage {
     let mut stage = changed();
-    let place = {
-        let files = stage.app.files.as_ref().unwrap();
-        let is_it = |&row: &u32| {
-            let row = &files.rows()[row as usize];
-            row.file.fd == Some(fd)
-        };
-        files.order.iter().position(is_it).unwrap()
-    };
-    (0..place).for_each(|_| stage.press(KeyCode::Down));
-    stage.keys("\n");
+    // What a dump finds is what the table has.
+    let files = stage.app.files.as_ref().unwrap();
+    stage.world = files.rows().iter().map(|row| row.file.clone()).collect();
+    stage.open(fd);
     stage
-}
-
-#[test]
-fn file_socket_80x40() {
-    assert_snapshot!(at(closely(3), 80, 40));
 }
 
 #[test]
@@ -330,15 +322,10 @@ fn file_listener_80x40() {
 
 #[test]
 fn file_closed_pipe_80x24() {
-    assert_snapshot!(at(closely(1), 80, 24));
-}
-
-#[test]
-fn file_epoll_scrolled_to_the_end_60x12() {
-    let mut stage = closely(7);
-    stage.resize(60, 12);
-    stage.keys("G");
-    assert_snapshot!(stage.screen());
+    let mut stage = changed();
+    stage.world.retain(|file| file.fd != Some(1));
+    stage.open(1);
+    assert_snapshot!(at(stage, 80, 24));
 }
 
 #[test]
@@ -347,10 +334,18 @@ fn file_20x5() {
 }
 
 #[test]
-fn help_80x50() {
+fn file_from_proc_80x24() {
+    let mut stage = Stage::with(Some(4242), Theme::new(true, false), Some("no privileges"));
+    stage.read(sample::reading());
+    stage.keys("jj\n");
+    assert_snapshot!(at(stage, 80, 24));
+}
+
+#[test]
+fn help_80x60() {
     let mut stage = changed();
     stage.keys("?");
-    assert_snapshot!(at_height(&mut stage, 50));
+    assert_snapshot!(at_height(&mut stage, 60));
 }
 
 #[test]
@@ -379,89 +374,4 @@ fn typing_on_a_screen_without_rows_does_no_harm() {
     stage.resize(16, 0);
     stage.keys("/x");
     assert_eq!(stage.screen(), "");
-}
-
-/// A step of a session: keys, sizes, time and answers, in any order.
-#[derive(Clone, Debug)]
-enum Step {
-    Key(KeyCode, KeyModifiers),
-    Paste(String),
-    Resize(u16, u16),
-    Tick,
-    Answer(u8),
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let code = prop_oneof![
-        8 => prop::sample::select("jkhgGnNfs123456789I ?/q\"=<tlpwx".chars().collect::<Vec<_>>())
-            .prop_map(KeyCode::Char),
-        8 => prop::sample::select(vec![
-            KeyCode::Enter, KeyCode::Esc, KeyCode::Backspace, KeyCode::Up, KeyCode::Down,
-            KeyCode::Left, KeyCode::Right, KeyCode::PageUp, KeyCode::PageDown, KeyCode::Home,
-            KeyCode::End, KeyCode::F(1), KeyCode::Tab, KeyCode::Delete,
-        ]),
-        1 => any::<char>().prop_map(KeyCode::Char),
-    ];
-    let modifiers = prop_oneof![
-        9 => Just(KeyModifiers::NONE),
-        1 => any::<u8>().prop_map(KeyModifiers::from_bits_truncate),
-    ];
-    let size = prop_oneof![0u16..8, 0u16..300];
-    let step = prop_oneof![
-        12 => (code, modifiers).prop_map(|(code, modifiers)| Step::Key(code, modifiers)),
-        1 => any::<String>().prop_map(Step::Paste),
-        2 => (size.clone(), size).prop_map(|(width, height)| Step::Resize(width, height)),
-        2 => Just(Step::Tick),
-        6 => any::<u8>().prop_map(Step::Answer),
-    ];
-    prop::collection::vec(step, 1..60)
-}
-
-fn answer(stage: &mut Stage, kind: u8, time: u64) {
-    match &stage.pending {
-        None => {}
-        Some(Request::Processes) if kind.is_multiple_of(4) => {
-            stage.pending = None;
-            stage.happen(Event::Reply(Reply::Processes(Err("no".into()))));
-        }
-        Some(Request::Processes) => {
-            let mut reading = processes();
-            reading.processes.truncate(usize::from(kind % 7));
-            stage.list(reading);
-        }
-        Some(Request::Files(_)) => match kind % 16 {
-            0 => stage.fail(FilesOutcome::Failed("no".into())),
-            1 => stage.fail(FilesOutcome::Ended { zombie: kind > 100 }),
-            2 => stage.fail(FilesOutcome::NoProcess),
-            rest => {
-                let mut reading = reading_after(time);
-                reading.time += Duration::from_secs(time);
-                reading.complete = rest % 5 != 0;
-                reading.files.truncate(usize::from(rest));
-                reading.files.iter_mut().for_each(|file| {
-                    file.id = Some(FileId(u64::from(kind) / 64));
-                });
-                stage.read(reading);
-            }
-        },
-    }
-}
-
-proptest! {
-    #[test]
-    fn no_size_and_no_keys_make_it_panic(steps in steps()) {
-        let mut stage = Stage::new(None);
-        for (step, time) in steps.into_iter().zip(0..) {
-            match step {
-                Step::Key(code, modifiers) => {
-                    stage.happen(Event::Key(KeyEvent::new(code, modifiers)));
-                }
-                Step::Paste(text) => stage.happen(Event::Paste(text)),
-                Step::Resize(width, height) => stage.resize(width, height),
-                Step::Tick => stage.tick(),
-                Step::Answer(kind) => answer(&mut stage, kind, time),
-            }
-            stage.draw();
-        }
-    }
 }
