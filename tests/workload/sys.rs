@@ -1,7 +1,10 @@
-//! System calls that std has no function for, behind safe functions: all of the workload's
-//! unsafe code.
+//! System calls that std has no function for, behind safe functions: here and below is all of
+//! the workload's unsafe code.
 
-use std::ffi::{CStr, CString, c_int, c_long, c_ulong, c_void};
+pub mod message;
+pub mod net;
+
+use std::ffi::{CStr, CString, c_int, c_long, c_short, c_ulong, c_void};
 use std::io;
 use std::mem::{MaybeUninit, size_of, zeroed};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -375,6 +378,19 @@ pub fn set_socket_option(
     let pointer = ptr::from_ref(&value).cast();
     // SAFETY: the pointer and the length are those of `value`.
     check(unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, pointer, len) }.into()).map(drop)
+}
+
+/// poll(2) of one file: what it is ready for of `events`, and whether it has an error.
+pub fn poll(fd: BorrowedFd<'_>, events: c_short, milliseconds: c_int) -> io::Result<c_short> {
+    let mut asked = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
+    // SAFETY: `asked` is the one entry that is announced, and outlives the call.
+    check(unsafe { libc::poll(&mut asked, 1, milliseconds) }.into())?;
+    Ok(asked.revents)
+}
+
+/// Whether poll(2) tells of an error, or of something in the error queue.
+pub fn has_error(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(poll(fd, 0, 0)? & libc::POLLERR != 0)
 }
 
 /// SO_LINGER with a time of zero: closing the socket then resets the connection.
