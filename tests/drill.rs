@@ -26,16 +26,38 @@ fn open_on(workload: &Workload, label: &str) -> Terminal {
     terminal
 }
 
+/// Presses a key and waits for the screen to which it leads.
+#[track_caller]
+fn step(terminal: &mut Terminal, key: &str, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+    let before = terminal.contents();
+    terminal.send(key);
+    terminal.wait_until(what, |screen| screen != before && wanted(screen))
+}
+
+/// All there is to say about a socket: its queues side by side.
+fn is_file(screen: &str) -> bool {
+    screen.lines().any(|line| line.trim_start().starts_with("receive "))
+        && screen.contains("MESSAGES")
+}
+
+/// One row a packet.
+fn is_queue(screen: &str) -> bool {
+    screen.contains("LEN") && !screen.contains("MESSAGES")
+}
+
 /// Goes back step by step until the table is there again, as it was left.
 fn back_to_the_table(terminal: &mut Terminal, steps: usize) {
     for _ in 0..steps {
-        let before = terminal.contents();
-        terminal.send(ESC);
-        terminal.wait_until("the screen before", |screen| screen != before);
+        assert!(!is_table(&terminal.contents()), "too early:\n{}", terminal.contents());
+        step(terminal, ESC, "the screen before", |_| true);
     }
-    let screen = terminal.wait_for("socket:[");
+    let screen = terminal.wait_until("the table", is_table);
     let rows = screen.lines().filter(|line| line.contains("socket:[")).count();
     assert_eq!(rows, 1, "the filter is kept:\n{screen}");
+}
+
+fn is_table(screen: &str) -> bool {
+    screen.contains("NAME") && screen.contains("socket:[") && screen.contains("filter")
 }
 
 #[test]
@@ -44,37 +66,28 @@ fn from_the_table_to_the_bytes_and_back() {
     needs_bpf!("from_the_table_to_the_bytes_and_back");
     let workload = workload(TEST, "unix-stream-partly-read,udp-reader,udp");
     let mut terminal = open_on(&workload, "udp");
-    terminal.send(ENTER);
-    // The socket: its queues side by side.
-    let screen = terminal.wait_until("the socket's queues", |screen| {
-        screen.contains("receive") && screen.contains("127.0.0.1:")
+    let screen = step(&mut terminal, ENTER, "the socket's queues", |screen| {
+        is_file(screen) && screen.contains("127.0.0.1:")
     });
     assert!(screen.to_lowercase().contains("udp"), "{screen}");
-    terminal.send(ENTER);
-    // The queue: a row a packet, with its sender.
     let told = workload.file("udp").queues["receive"].clone();
-    let senders: Vec<&str> = told
-        .as_array()
-        .expect("packets")
-        .iter()
-        .map(|packet| packet["from"].as_str().expect("a sender"))
-        .collect();
-    terminal.wait_until("a row for each packet", |screen| {
-        senders.iter().all(|sender| screen.contains(sender))
+    let packets = told.as_array().expect("packets").iter();
+    let senders: Vec<&str> =
+        packets.map(|packet| packet["from"].as_str().expect("a sender")).collect();
+    step(&mut terminal, ENTER, "a row for each packet", |screen| {
+        is_queue(screen) && senders.iter().all(|sender| screen.contains(sender))
     });
-    terminal.send(ENTER);
-    // The packet: its bytes in hex and as text.
-    terminal.wait_until("the packet's bytes", |screen| {
+    step(&mut terminal, ENTER, "the packet's bytes", |screen| {
         screen.contains("hello") && screen.contains("68 65 6c 6c 6f")
     });
-    terminal.send("x");
-    terminal.wait_until("its text alone", |screen| {
+    step(&mut terminal, "x", "its text alone", |screen| {
         screen.contains("hello") && !screen.contains("68 65 6c 6c 6f")
     });
     back_to_the_table(&mut terminal, 3);
     // The selection is kept too: the same way leads to the same place.
-    terminal.send(ENTER);
-    terminal.wait_for("receive");
+    step(&mut terminal, ENTER, "the socket again", |screen| {
+        is_file(screen) && screen.contains("127.0.0.1:")
+    });
     terminal.send("q");
     assert_eq!(terminal.expect_end().code, 0);
 }
@@ -85,23 +98,18 @@ fn a_file_in_flight_can_be_opened() {
     needs_bpf!("a_file_in_flight_can_be_opened");
     let workload = workload(TEST, "flight-nested");
     let mut terminal = open_on(&workload, "flight-nested");
-    terminal.send(ENTER);
-    terminal.wait_for("receive");
-    terminal.send(ENTER);
-    terminal.wait_for("unix");
-    terminal.send(ENTER);
+    step(&mut terminal, ENTER, "the socket", is_file);
+    step(&mut terminal, ENTER, "its queue", is_queue);
     // The packet with its text and its two files; the second one is a socket.
-    let screen = terminal.wait_until("the packet and its files", |screen| {
-        screen.contains("at level 0") && screen.contains("memfd:level 0")
+    step(&mut terminal, ENTER, "the packet and its files", |screen| {
+        ["at level 0", "memfd:level 0", "socket:["].iter().all(|text| screen.contains(text))
     });
-    assert!(screen.contains("socket:["), "{screen}");
     terminal.send(DOWN);
-    terminal.send(ENTER);
-    terminal.wait_for("receive");
-    terminal.send(ENTER);
-    terminal.send(ENTER);
-    // What is in the queue of the socket in flight.
-    terminal.wait_until("the packet in flight", |screen| screen.contains("at level 1"));
+    step(&mut terminal, ENTER, "the socket in flight", is_file);
+    step(&mut terminal, ENTER, "its queue", is_queue);
+    step(&mut terminal, ENTER, "the packet in that", |screen| {
+        screen.contains("at level 1") && screen.contains("memfd:level 1")
+    });
     back_to_the_table(&mut terminal, 6);
     terminal.send("q");
     assert_eq!(terminal.expect_end().code, 0);
