@@ -39,7 +39,7 @@ fi
 
 target_dir=${CRIB_EBPF_TARGET_DIR:-$root/target/ebpf}
 # The verifier's log quotes source lines: by names that are the same on every machine.
-RUSTFLAGS="-C debuginfo=2 -C link-arg=--btf \
+RUSTFLAGS="-C debuginfo=2 -C link-arg=--btf -C link-arg=--disable-expand-memcpy-in-order \
     --remap-path-prefix=$root=. \
     --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo \
     --remap-path-prefix=$("${RUSTC:-rustc}" --print sysroot)=rust"
@@ -48,13 +48,13 @@ cd "$here"
 
 case $1 in
 --clippy)
-    clippy --release --target bpfel-unknown-none -Z build-std=core \
+    clippy --release --features programs --target bpfel-unknown-none -Z build-std=core \
         --target-dir "$target_dir" -- -D warnings
     exit ;;
 --update) output=$root/assets/crib-top.bpf.o ;;
 *) output=$1 ;;
 esac
-cargo build --release --target bpfel-unknown-none -Z build-std=core --target-dir "$target_dir"
+cargo build --release --features programs --target bpfel-unknown-none -Z build-std=core --target-dir "$target_dir"
 cp "$target_dir/bpfel-unknown-none/release/crib-ebpf" "$output"
 # DWARF is ten times the size of the rest, and the loader would read over it. BTF stays.
 for objcopy in llvm-objcopy /usr/lib/llvm-*/bin/llvm-objcopy rust-objcopy; do

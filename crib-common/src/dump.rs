@@ -387,17 +387,18 @@ pub struct DumpRequest {
     pub payload: u32,
     /// Bits of [`dump_bits`].
     pub bits: u32,
-    /// Records after which a run stops.
-    pub records: u32,
-    /// Bytes of records after which a run stops.
+    /// Bytes in the ring after which a run stops: what there is room for.
     pub bytes: u32,
+    /// Packets that a run looks at.
+    pub packets: u32,
     /// How many of `hops` there are.
     pub hop_count: u32,
     /// From a descriptor's file to a file in flight in its queue, and on from there; the dump is
     /// then of that one file.
     pub hops: [Hop; HOPS],
-    /// Nothing.
-    pub reserved: u32,
+    /// Tells one dump from the next: a run with the number of the one before goes on from where
+    /// that one stopped. Never 0.
+    pub session: u32,
 }
 
 /// How many times a dump can go from a socket to a file in flight in it.

@@ -51,3 +51,16 @@ pub const FRAG_LIST: u32 = 1024;
 
 /// Names in a path that a dump walks through.
 pub const PATH_NAMES: u32 = 256;
+
+/// Bytes of the ring that a dump writes into, a power of two and so many pages.
+pub const RING_BYTES: u32 = 1 << 20;
+
+/// Bytes that a dump leaves free in the ring for what it writes in one piece: a file with its
+/// path and all its watches.
+pub const RING_UNIT: u32 = 48 * 1024;
+
+/// Packets that one run of a dump looks at, so that it stays within a few milliseconds.
+pub const RUN_PACKETS: u32 = 16 * 1024;
+
+/// Descriptors that one run of a dump looks at.
+pub const RUN_FDS: u32 = 64 * 1024;

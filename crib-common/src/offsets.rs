@@ -17,13 +17,13 @@ pub enum Wanted {
     /// The offset of a member, found under the first of these names that exists, each
     /// `struct.member.member`; anonymous structures and unions are looked through.
     Member(&'static [&'static str]),
-    /// The size of a structure.
-    Size(&'static str),
+    /// The size of the first of these structures that exists.
+    Size(&'static [&'static str]),
 }
 
 macro_rules! kernel_offsets {
     (@wanted member $($name:literal)+) => { Wanted::Member(&[$($name),+]) };
-    (@wanted size $name:literal) => { Wanted::Size($name) };
+    (@wanted size $($name:literal)+) => { Wanted::Size(&[$($name),+]) };
     ($($(#[$meta:meta])* $field:ident: $what:ident $($name:literal)+;)+) => {
         /// Offsets of members and sizes of structures in bytes, [`ABSENT`] where a kernel has none.
         #[repr(C)]
@@ -60,6 +60,7 @@ kernel_offsets! {
     task_tgid: member "task_struct.tgid";
     task_files: member "task_struct.files";
     task_group_leader: member "task_struct.group_leader";
+    task_fs: member "task_struct.fs";
     task_thread_pid: member "task_struct.thread_pid";
     pid_level: member "pid.level";
     pid_numbers: member "pid.numbers";
@@ -68,6 +69,7 @@ kernel_offsets! {
 
     files_fdt: member "files_struct.fdt";
     fdtable_max_fds: member "fdtable.max_fds";
+    fdtable_fd: member "fdtable.fd";
     fdtable_close_on_exec: member "fdtable.close_on_exec";
 
     file_mode: member "file.f_mode";
@@ -76,6 +78,7 @@ kernel_offsets! {
     file_inode: member "file.f_inode";
     file_pos: member "file.f_pos";
     file_path: member "file.f_path" "file.__f_path";
+    file_path_mnt: member "file.f_path.mnt" "file.__f_path.mnt";
     file_path_dentry: member "file.f_path.dentry" "file.__f_path.dentry";
     /// Until Linux 6.12 the count itself.
     file_count: member "file.f_count.counter";
@@ -107,7 +110,16 @@ kernel_offsets! {
     super_magic: member "super_block.s_magic";
     super_flags: member "super_block.s_flags";
 
+    fs_root_mnt: member "fs_struct.root.mnt";
+    fs_root_dentry: member "fs_struct.root.dentry";
+    vfsmount_root: member "vfsmount.mnt_root";
+    mount_mnt: member "mount.mnt";
+    mount_parent: member "mount.mnt_parent";
+    mount_mountpoint: member "mount.mnt_mountpoint";
+
     dentry_hash_pprev: member "dentry.d_hash.pprev";
+    dentry_name: member "dentry.d_name.name" "dentry.__d_name.name";
+    dentry_name_len: member "dentry.d_name.len" "dentry.__d_name.len";
     dentry_parent: member "dentry.d_parent";
 
     fops_release: member "file_operations.release";
@@ -130,10 +142,14 @@ kernel_offsets! {
     pipe_readers: member "pipe_inode_info.readers";
     pipe_writers: member "pipe_inode_info.writers";
     pipe_bufs: member "pipe_inode_info.bufs";
+    pipe_buffer_page: member "pipe_buffer.page";
+    pipe_buffer_offset: member "pipe_buffer.offset";
     pipe_buffer_len: member "pipe_buffer.len";
     pipe_buffer_size: size "pipe_buffer";
 
     socket_sk: member "socket.sk";
+    page_size: size "page";
+
     socket_alloc_ino: member "socket_alloc.vfs_inode.i_ino";
 
     sock_family: member "sock.__sk_common.skc_family";
@@ -155,6 +171,8 @@ kernel_offsets! {
     /// Since Linux 6.18 the counters of UDP sockets stand elsewhere.
     sock_drop_counters: member "sock.sk_drop_counters";
     sock_receive_queue: member "sock.sk_receive_queue";
+    sock_error_queue: member "sock.sk_error_queue";
+    sock_backlog_head: member "sock.sk_backlog.head";
     sock_write_queue: member "sock.sk_write_queue";
     sock_rtx_queue: member "sock.tcp_rtx_queue.rb_node";
     sock_rmem_alloc: member "sock.sk_backlog.rmem_alloc.counter";
@@ -172,10 +190,35 @@ kernel_offsets! {
     skb_next: member "sk_buff.next";
     skb_prev: member "sk_buff.prev";
     skb_len: member "sk_buff.len";
+    skb_data_len: member "sk_buff.data_len";
+    skb_rbnode: member "sk_buff.rbnode";
+    skb_head: member "sk_buff.head";
+    skb_data: member "sk_buff.data";
+    skb_end: member "sk_buff.end";
+    skb_tstamp: member "sk_buff.tstamp";
+    skb_protocol: member "sk_buff.protocol";
+    skb_network_header: member "sk_buff.network_header";
+    skb_transport_header: member "sk_buff.transport_header";
+    shared_nr_frags: member "skb_shared_info.nr_frags";
+    shared_frag_list: member "skb_shared_info.frag_list";
+    shared_frags: member "skb_shared_info.frags";
+    frag_page: member "skb_frag.netmem" "skb_frag.bv_page" "bio_vec.bv_page";
+    frag_len: member "skb_frag.len" "skb_frag.bv_len" "bio_vec.bv_len";
+    frag_offset: member "skb_frag.offset" "skb_frag.bv_offset" "bio_vec.bv_offset";
+    frag_size: size "skb_frag" "bio_vec";
     skb_truesize: member "sk_buff.truesize";
     skb_sk: member "sk_buff.sk";
     skb_cb: member "sk_buff.cb";
     unix_cb_consumed: member "unix_skb_parms.consumed";
+    unix_cb_files: member "unix_skb_parms.fp";
+    flight_count: member "scm_fp_list.count";
+    flight_files: member "scm_fp_list.fp";
+    tcp_cb_seq: member "tcp_skb_cb.seq";
+    tcp_cb_end_seq: member "tcp_skb_cb.end_seq";
+    tcp_cb_flags: member "tcp_skb_cb.tcp_flags";
+    netlink_cb_portid: member "netlink_skb_parms.portid";
+    netlink_cb_group: member "netlink_skb_parms.dst_group";
+    packet_cb_sockaddr: member "packet_skb_cb.sa";
 
     inet_saddr: member "inet_sock.inet_saddr";
     inet_sport: member "inet_sock.inet_sport";
@@ -183,6 +226,27 @@ kernel_offsets! {
     tcp_copied_seq: member "tcp_sock.copied_seq";
     tcp_write_seq: member "tcp_sock.write_seq";
     tcp_snd_una: member "tcp_sock.snd_una";
+    tcp_snd_nxt: member "tcp_sock.snd_nxt";
+    tcp_snd_wnd: member "tcp_sock.snd_wnd";
+    tcp_rcv_wnd: member "tcp_sock.rcv_wnd";
+    tcp_snd_cwnd: member "tcp_sock.snd_cwnd";
+    tcp_snd_ssthresh: member "tcp_sock.snd_ssthresh";
+    tcp_srtt: member "tcp_sock.srtt_us";
+    tcp_rttvar: member "tcp_sock.rttvar_us";
+    tcp_mss: member "tcp_sock.mss_cache";
+    tcp_total_retransmits: member "tcp_sock.total_retrans";
+    tcp_out_of_order: member "tcp_sock.out_of_order_queue.rb_node";
+    icsk_pending: member "inet_connection_sock.icsk_pending";
+    icsk_timeout: member "inet_connection_sock.icsk_timeout"
+        "sock.tcp_retransmit_timer.expires"
+        "inet_connection_sock.icsk_retransmit_timer.expires";
+    icsk_rto: member "inet_connection_sock.icsk_rto";
+    icsk_retransmits: member "inet_connection_sock.icsk_retransmits";
+    icsk_backoff: member "inet_connection_sock.icsk_backoff";
+    icsk_probes: member "inet_connection_sock.icsk_probes_out";
+    icsk_accept_head: member "inet_connection_sock.icsk_accept_queue.rskq_accept_head";
+    request_next: member "request_sock.dl_next";
+    request_sk: member "request_sock.sk";
     udp_reader_queue: member "udp_sock.reader_queue";
     udp_forward_deficit: member "udp_sock.forward_deficit";
     unix_addr: member "unix_sock.addr";

@@ -87,3 +87,49 @@ impl Item {
         (request.tgid == 0 || request.tgid == ids.tgid).then_some(ids)
     }
 }
+
+/// `struct bpf_iter__task`.
+#[repr(C)]
+pub struct TaskContext {
+    meta: *const Meta,
+    task: *const u8,
+}
+
+/// A task that the kernel holds for as long as the program runs on it.
+///
+/// There may be none: the last step of an iteration comes without one, and has to be told apart
+/// before anything is asked of it.
+///
+/// ```compile_fail
+/// # use crib_ebpf::context::{Task, TaskContext};
+/// # use crib_ebpf::task_file::TaskFiles;
+/// fn step(context: *const TaskContext) {
+///     let task = Task::of(context);
+///     TaskFiles::of(&task); // an Option<Task> is no Task
+/// }
+/// ```
+///
+/// ```
+/// # use crib_ebpf::context::{Task, TaskContext};
+/// # use crib_ebpf::task_file::TaskFiles;
+/// fn step(context: *const TaskContext) {
+///     let Some(task) = Task::of(context) else { return };
+///     TaskFiles::of(&task);
+/// }
+/// ```
+pub struct Task<'a> {
+    /// The `struct task_struct`.
+    pub pointer: Kptr<Typed>,
+    held: core::marker::PhantomData<&'a ()>,
+}
+
+impl<'a> Task<'a> {
+    /// The task of this step; none in the last one.
+    #[inline(always)]
+    pub fn of(context: *const TaskContext) -> Option<Self> {
+        // SAFETY: the kernel passes a context of this layout (the verifier checks each access
+        // against it), and a typed pointer in it, which may be null.
+        let pointer = unsafe { Kptr::typed((&raw const (*context).task).read_volatile()) }?;
+        Some(Self { pointer, held: core::marker::PhantomData })
+    }
+}

@@ -2,15 +2,20 @@
 
 use aya_ebpf::helpers::generated::bpf_seq_write;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap};
-use crib_common::limits::{OPS_KNOWN, PATH_BYTES};
+use aya_ebpf::maps::{Array, HashMap, RingBuf};
+use crib_common::dump::DumpRequest;
+use crib_common::limits::{OPS_KNOWN, PATH_BYTES, RING_BYTES};
 use crib_common::record::{
-    ALIGN, FileRecord, PipeRecord, Request, SocketRecord, TotalsRecord, UnixRecord,
+    ALIGN, FileRecord, OpsRecord, PipeRecord, Request, SocketRecord, TotalsRecord, UnixRecord,
 };
 use zerocopy::IntoBytes;
 
 use crate::epoll::Watches;
+use crate::progress::Dump;
+use crate::queue::SumNumbers;
+use crate::queues::Queue;
 use crate::rbtree::Walk;
+use crate::{chunks, packets};
 
 /// Room for the records of one file.
 ///
@@ -30,6 +35,8 @@ pub struct Frame {
     pub pipe: PipeRecord,
     /// What it watches if it is an epoll instance.
     pub watches: Watches,
+    /// Its operations where they are met for the first time.
+    pub ops: OpsRecord,
 }
 
 /// State that lasts from one step of an iterator to the next.
@@ -41,6 +48,8 @@ pub struct State {
     pub level: u32,
     /// The sums over the table that the sweep is in.
     pub totals: TotalsRecord,
+    /// The sum over a queue.
+    pub sum: SumNumbers,
 }
 
 #[map]
@@ -57,6 +66,22 @@ static REQUEST: Array<Request> = Array::with_max_entries(1, 0);
 
 #[map]
 static OPS_SEEN: HashMap<u64, u8> = HashMap::with_max_entries(OPS_KNOWN, 0);
+
+#[map]
+static DUMP_REQUEST: Array<DumpRequest> = Array::with_max_entries(1, 0);
+
+#[map]
+static DUMP: Array<Dump> = Array::with_max_entries(1, 0);
+
+#[map]
+static PACKETS_WALK: Array<packets::Walk> = Array::with_max_entries(1, 0);
+
+#[map]
+static CHUNKS_WALK: Array<chunks::Walk> = Array::with_max_entries(1, 0);
+
+/// What a dump writes into.
+#[map]
+static RING: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
 
 /// The buffer; always there, but the verifier wants to see the question asked.
 #[inline(always)]
@@ -78,6 +103,53 @@ pub fn state() -> Option<&'static mut State> {
 pub fn walk() -> Option<&'static mut Walk> {
     // SAFETY: as for `frame`.
     WALK.get_ptr_mut(0).map(|walk| unsafe { &mut *walk })
+}
+
+/// Where a walk over a queue's packets is; there is one at a time.
+#[inline(always)]
+pub fn packets_walk() -> Option<&'static mut packets::Walk> {
+    // SAFETY: as for `frame`.
+    PACKETS_WALK.get_ptr_mut(0).map(|walk| unsafe { &mut *walk })
+}
+
+/// Where a walk over a packet's bytes is; there is one at a time.
+#[inline(always)]
+pub fn chunks_walk() -> Option<&'static mut chunks::Walk> {
+    // SAFETY: as for `frame`.
+    CHUNKS_WALK.get_ptr_mut(0).map(|walk| unsafe { &mut *walk })
+}
+
+/// How far a dump is, and its scratch space.
+#[inline(always)]
+pub fn dump() -> Option<&'static mut Dump> {
+    // SAFETY: as for `frame`.
+    DUMP.get_ptr_mut(0).map(|dump| unsafe { &mut *dump })
+}
+
+/// The queue that is kept in the map.
+#[inline(always)]
+pub fn kept_queue() -> Option<Queue<'static>> {
+    let dump = DUMP.get(0)?;
+    dump.queue.queue()
+}
+
+/// What user space asked of a dump.
+#[inline(always)]
+pub fn dump_request() -> Option<&'static DumpRequest> {
+    DUMP_REQUEST.get(0)
+}
+
+/// Puts `len` bytes at `data` into the ring, without waking anybody: who reads it asked for
+/// this run and waits for its end. False where there was no room.
+///
+/// # Safety
+/// `len` bytes must be readable at `data`, as far as the verifier can see.
+#[inline(always)]
+pub unsafe fn to_ring(data: *const u8, len: u32) -> bool {
+    const BPF_RB_NO_WAKEUP: u64 = 1;
+    // SAFETY: the caller's.
+    let bytes = unsafe { core::slice::from_raw_parts(data, len as usize) };
+    RING.output::<[u8]>(bytes, BPF_RB_NO_WAKEUP).is_ok()
 }
 
 /// What user space asked for.

@@ -19,35 +19,57 @@ const ANON_INODE_FS_MAGIC: u64 = 0x0904_1934;
 /// `SB_KERNMOUNT`, include/linux/fs.h.
 const SB_KERNMOUNT: u64 = 1 << 22;
 
-/// Fills in `record` from a file. References are counted without the one that the iterator
-/// holds on a typed file.
+/// Whose file it is, and under which descriptor.
+#[derive(Clone, Copy)]
+pub struct Place {
+    /// The thread.
+    pub ids: Ids,
+    /// The descriptor; [`Place::IN_FLIGHT`] for none.
+    pub fd: u32,
+    /// The address of the `struct files_struct`, 0 where there is none.
+    pub table: u64,
+    /// Whether exec closes the descriptor.
+    pub close_on_exec: Value<bool>,
+    /// References on the file that are the reader's own.
+    pub own_references: i64,
+}
+
+impl Place {
+    /// In place of the descriptor of a file in flight.
+    pub const IN_FLIGHT: u32 = u32::MAX;
+
+    /// The place of a file that an iterator over a task's files holds.
+    #[inline(always)]
+    pub fn of_held(task: Kptr<Typed>, ids: Ids, fd: u32) -> Self {
+        let table = task.follow(offset!(task_files));
+        let close_on_exec = match table.and_then(|table| table.follow(offset!(files_fdt))) {
+            Some(fdt) => close_on_exec(fdt, fd),
+            None => Value::unknown(),
+        };
+        let table = table.map_or(0, Kptr::address);
+        Self { ids, fd, table, close_on_exec, own_references: 1 }
+    }
+}
+
+/// Fills in `record` from a file.
 #[inline(always)]
-pub fn fill<A: Access>(
-    record: &mut FileRecord,
-    task: Kptr<Typed>,
-    ids: Ids,
-    fd: u32,
-    file: Kptr<A>,
-) {
+pub fn fill<A: Access>(record: &mut FileRecord, place: Place, file: Kptr<A>) {
     let mut known = 0;
     let mut bits = 0;
     record.header = RecordHeader::of::<FileRecord>(kind::FILE, 0);
     record.file = file.address();
-    record.fd = fd;
-    record.tgid = ids.tgid;
-    record.tid = ids.tid;
+    record.fd = place.fd;
+    record.tgid = place.ids.tgid;
+    record.tid = place.ids.tid;
+    record.table = place.table;
     record.f_mode = file.get(offset!(file_mode)).note(&mut known, file_known::MODE);
     record.f_flags = file.get(offset!(file_flags)).note(&mut known, file_known::FLAGS);
     record.pos = file.get(offset!(file_pos)).note(&mut known, file_known::POS);
     record.ops = file.get(offset!(file_op)).note(&mut known, file_known::OPS);
-    record.refs = references(file).note(&mut known, file_known::REFS);
+    record.refs = references(file, place.own_references).note(&mut known, file_known::REFS);
     record.path_len = 0;
 
-    let table = task.follow(offset!(task_files));
-    record.table = table.map_or(0, Kptr::address);
-    if let Some(table) = table
-        && close_on_exec(table, fd).note(&mut known, file_known::CLOEXEC)
-    {
+    if place.close_on_exec.note(&mut known, file_known::CLOEXEC) {
         bits |= file_bits::CLOEXEC;
     }
 
@@ -97,26 +119,35 @@ pub enum Part {
 /// Which part a file has; `path` is what was read of its path.
 #[inline(always)]
 pub fn part(record: &FileRecord, path: &[u8]) -> Part {
+    part_of(record, || is_named(record.path_len as u32, path, b"anon_inode:[eventpoll]"))
+}
+
+/// Which part a file has; `names` are those of its path, as a dump reads them.
+#[inline(always)]
+pub fn part_by_names(record: &FileRecord, len: u32, names: &[u8]) -> Part {
+    part_of(record, || is_named(len, names, b"\x0b[eventpoll]"))
+}
+
+/// An anonymous inode is an epoll instance's by its name, since the address of `eventpoll_fops`
+/// is not in every kernel's symbols.
+#[inline(always)]
+fn part_of(record: &FileRecord, is_epoll: impl FnOnce() -> bool) -> Part {
     match record.i_mode & S_IFMT {
         S_IFSOCK if record.magic == SOCKFS_MAGIC => Part::Socket,
         S_IFIFO => Part::Pipe,
-        _ if record.magic == ANON_INODE_FS_MAGIC && is_epoll(record.path_len, path) => Part::Epoll,
+        _ if record.magic == ANON_INODE_FS_MAGIC && is_epoll() => Part::Epoll,
         _ => Part::Nothing,
     }
 }
 
-/// Whether an anonymous inode is an epoll instance's: by its name, since the address of
-/// `eventpoll_fops` is not in every kernel's symbols.
+/// Whether the first `len` bytes of `path` are this name.
 #[inline(always)]
-fn is_epoll(path_len: i32, path: &[u8]) -> bool {
-    const NAME: &[u8; 22] = b"anon_inode:[eventpoll]";
-    if path_len != NAME.len() as i32 {
-        return false;
-    }
-    let mut same = true;
+fn is_named<const N: usize>(len: u32, path: &[u8], name: &[u8; N]) -> bool {
+    let Some(path) = path.first_chunk::<N>() else { return false };
+    let mut same = len == N as u32;
     let mut at = 0;
-    while at < NAME.len() {
-        same &= path[at] == NAME[at];
+    while at < N {
+        same &= path[at] == name[at];
         at += 1;
     }
     same
@@ -142,21 +173,21 @@ pub fn path(file: Kptr<Typed>, path: *mut u8) -> i32 {
     if len > 0 { len - 1 } else { len }
 }
 
-/// The references on a file, without the iterator's own.
+/// The references on a file, without the reader's own.
 #[inline(always)]
-fn references<A: Access>(file: Kptr<A>) -> Value<i64> {
-    // file_ref_t counts from 0 for one reference (include/linux/file_ref.h), so the iterator's
-    // own is already left out.
-    if offset!(file_ref) != ABSENT {
-        return file.get(offset!(file_ref));
-    }
-    file.get::<i64>(offset!(file_count)).map(|count| count - 1)
+fn references<A: Access>(file: Kptr<A>, own: i64) -> Value<i64> {
+    // file_ref_t counts from 0 for one reference (include/linux/file_ref.h).
+    let count = if offset!(file_ref) != ABSENT {
+        file.get::<i64>(offset!(file_ref)).map(|count| count + 1)
+    } else {
+        file.get::<i64>(offset!(file_count))
+    };
+    count.map(|count| count - own)
 }
 
 /// Whether exec closes a descriptor: its bit in the table's bitmap.
 #[inline(always)]
-fn close_on_exec(table: Kptr<Typed>, fd: u32) -> Value<bool> {
-    let Some(fdt) = table.follow(offset!(files_fdt)) else { return Value::unknown() };
+pub fn close_on_exec<A: Access>(fdt: Kptr<A>, fd: u32) -> Value<bool> {
     let words = fdt.get::<u64>(offset!(fdtable_close_on_exec)).or_zero();
     // The table may have been replaced by a smaller one since the iterator looked.
     let max_fds: u32 = fdt.get(offset!(fdtable_max_fds)).or_zero();
@@ -189,4 +220,20 @@ pub fn operations(ops: u64) -> OpsRecord {
         ];
     }
     OpsRecord { header: RecordHeader::of::<OpsRecord>(kind::OPS, 0), ops, functions }
+}
+
+/// Whether a file is a socket or a pipe, from the file alone.
+#[inline(always)]
+pub fn queue_part(file: Kptr<Raw>) -> Part {
+    let Some(inode) = file.follow(offset!(file_inode)) else { return Part::Nothing };
+    let mode = u32::from(inode.get::<u16>(offset!(inode_mode)).or_zero());
+    let magic = match inode.follow(offset!(inode_sb)) {
+        Some(sb) => sb.get::<u64>(offset!(super_magic)).or_zero(),
+        None => 0,
+    };
+    match mode & S_IFMT {
+        S_IFSOCK if magic == SOCKFS_MAGIC => Part::Socket,
+        S_IFIFO => Part::Pipe,
+        _ => Part::Nothing,
+    }
 }

@@ -3,22 +3,8 @@
 #![no_main]
 #![allow(missing_docs, reason = "a program's parts are documented where users of it can't see")]
 
-mod context;
-mod emit;
-mod epoll;
-mod file;
-mod pipe;
-mod queue;
-mod rbtree;
-mod read;
-mod repeat;
-mod socket;
-mod sweep;
-mod table;
-mod task;
-mod transport;
-
-use context::TaskFileContext;
+use crib_ebpf::context::{TaskContext, TaskFileContext};
+use crib_ebpf::{dump, sweep, table};
 
 /// The table of files: one run of records a file.
 #[unsafe(no_mangle)]
@@ -46,6 +32,13 @@ pub extern "C" fn totals(context: *const TaskFileContext) -> i32 {
 #[unsafe(link_section = "iter/task_file")]
 pub extern "C" fn totals_plain(context: *const TaskFileContext) -> i32 {
     sweep::step::<false>(context)
+}
+
+/// Files with their queues, packets and bytes, from one run and those that resume it.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task")]
+pub extern "C" fn nested(context: *const TaskContext) -> i32 {
+    dump::step(context)
 }
 
 /// The licence that GPL-only helpers ask for.

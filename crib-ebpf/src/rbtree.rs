@@ -26,12 +26,78 @@ pub struct Walk {
     reserved: u32,
 }
 
-/// Down to the smallest node,
-const LEFT: u32 = 0;
-/// to this node, then its right side,
-const VISIT: u32 = 1;
+/// The turns: down to the smallest node,
+pub const DOWN: u32 = 0;
+/// to this node,
+const HERE: u32 = 1;
+/// then its right side,
+pub const VISITED: u32 = 2;
 /// or back up.
-const UP: u32 = 2;
+const UP: u32 = 3;
+
+/// What a turn leads to.
+pub enum Turn {
+    /// This node is next.
+    Visit,
+    /// Go to that node, with that turn.
+    To(u64, u32),
+    /// All nodes were visited.
+    End,
+    /// The tree could not be read.
+    Lost,
+}
+
+/// Takes one turn at a node. Where it leads to [`Turn::Visit`], the next turn there is
+/// [`VISITED`].
+#[inline(always)]
+pub fn turn(at: u64, turn: u32) -> Turn {
+    let Some(node) = Kptr::<Raw>::to(at) else { return Turn::Lost };
+    match turn {
+        DOWN => match node.get::<u64>(offset!(rb_left)).ok() {
+            Some(0) => Turn::Visit,
+            Some(left) => Turn::To(left, DOWN),
+            None => Turn::Lost,
+        },
+        HERE => Turn::Visit,
+        VISITED => match node.get::<u64>(offset!(rb_right)).ok() {
+            Some(0) => Turn::To(at, UP),
+            Some(right) => Turn::To(right, DOWN),
+            None => Turn::Lost,
+        },
+        _ => {
+            let Some(word) = node.get::<u64>(offset!(rb_parent_color)).ok() else {
+                return Turn::Lost;
+            };
+            let Some(parent) = Kptr::<Raw>::to(word & !COLOR) else { return Turn::End };
+            match parent.get::<u64>(offset!(rb_left)).ok() {
+                Some(left) if left == at => Turn::To(parent.address(), HERE),
+                Some(_) => Turn::To(parent.address(), UP),
+                None => Turn::Lost,
+            }
+        }
+    }
+}
+
+/// The nodes of a tree, up to a limit; [`u32::MAX`] where that is not known. A global function:
+/// see [`crate::level`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn crib_tree_count(limit: u32) -> u32 {
+    let Some(walk) = emit::walk() else { return u32::MAX };
+    let count = for_each(walk.at, limit, |_| Step::Continue);
+    if count.ok().is_some() { count.or_zero() } else { u32::MAX }
+}
+
+/// The nodes of a tree, up to a limit; unknown where there are more.
+#[inline(always)]
+pub fn count(root: u64, limit: u32) -> Value<u32> {
+    let Some(walk) = emit::walk() else { return Value::unknown() };
+    // By way of the map, where a typed pointer becomes a number: it may be no argument.
+    // SAFETY: a reference is writable.
+    unsafe { (&raw mut walk.at).write_volatile(root) };
+    let count = crib_tree_count(limit);
+    Value::when(count != u32::MAX, count)
+}
 
 /// Calls `visit` with each node of the tree whose top node is at `root`, smallest first, for at
 /// about `limit` nodes: only the number of steps is bounded.
@@ -45,48 +111,27 @@ pub fn for_each(root: u64, limit: u32, mut visit: impl FnMut(Kptr<Raw>) -> Step)
         return Value::of(0);
     }
     let Some(walk) = emit::walk() else { return Value::unknown() };
-    *walk = Walk { at: root, turn: LEFT, nodes: 0, whole: 0, reserved: 0 };
+    *walk = Walk { at: root, turn: DOWN, nodes: 0, whole: 0, reserved: 0 };
     // Each node is entered, visited and left.
     repeat(limit.saturating_mul(3), |_| {
-        let Some(node) = Kptr::<Raw>::to(walk.at) else { return Step::Break };
-        match walk.turn {
-            LEFT => {
-                let Some(left) = node.get::<u64>(offset!(rb_left)).ok() else {
-                    return Step::Break;
-                };
-                if left == 0 { walk.turn = VISIT } else { walk.at = left }
-            }
-            VISIT => {
+        match turn(walk.at, walk.turn) {
+            Turn::Visit => {
+                let Some(node) = Kptr::<Raw>::to(walk.at) else { return Step::Break };
                 if visit(node) == Step::Break {
                     return Step::Break;
                 }
                 walk.nodes += 1;
-                let Some(right) = node.get::<u64>(offset!(rb_right)).ok() else {
-                    return Step::Break;
-                };
-                if right == 0 {
-                    walk.turn = UP;
-                } else {
-                    walk.at = right;
-                    walk.turn = LEFT;
-                }
+                walk.turn = VISITED;
             }
-            _ => {
-                let Some(word) = node.get::<u64>(offset!(rb_parent_color)).ok() else {
-                    return Step::Break;
-                };
-                let Some(parent) = Kptr::<Raw>::to(word & !COLOR) else {
-                    walk.whole = 1;
-                    return Step::Break;
-                };
-                let Some(left) = parent.get::<u64>(offset!(rb_left)).ok() else {
-                    return Step::Break;
-                };
-                if left == walk.at {
-                    walk.turn = VISIT;
-                }
-                walk.at = parent.address();
+            Turn::To(at, turn) => {
+                walk.at = at;
+                walk.turn = turn;
             }
+            Turn::End => {
+                walk.whole = 1;
+                return Step::Break;
+            }
+            Turn::Lost => return Step::Break,
         }
         Step::Continue
     });

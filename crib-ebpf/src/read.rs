@@ -142,18 +142,30 @@ impl Access for Typed {
     }
 }
 
+/// Where raw reads land. Not on the stack: the compiler would take a place of its own there for
+/// each of them, and all functions that are called in one another have 512 bytes together.
+///
+/// One place will do: a loaded object is used by one reader at a time, an iterator's program
+/// does not run on two CPUs at once, and what lands is taken away at once.
+static mut LANDING: Landing = [0; 2];
+
+type Landing = [u64; 2];
+
 impl Access for Raw {
     #[inline(always)]
     unsafe fn read<T: Plain>(address: *const u8) -> Value<T> {
-        let mut value = T::default();
-        // SAFETY: the helper writes `size_of::<T>()` bytes to `value`, for which any bits are
-        // valid, and checks `address` itself. Where it fails it writes zeros.
-        let failed = unsafe {
-            bpf_probe_read_kernel(
-                (&raw mut value).cast::<c_void>(),
+        const { assert!(size_of::<T>() <= size_of::<Landing>() && align_of::<T>() <= 8) };
+        // SAFETY: the helper writes `size_of::<T>()` bytes into the landing place, for which any
+        // bits are valid, and checks `address` itself. Where it fails it writes zeros. Nobody
+        // else uses the place meanwhile: see there.
+        let (failed, value) = unsafe {
+            let landing = &raw mut LANDING;
+            let failed = bpf_probe_read_kernel(
+                landing.cast::<c_void>(),
                 size_of::<T>() as u32,
                 address.cast::<c_void>().cast_mut(),
-            )
+            );
+            (failed, landing.cast::<T>().read_volatile())
         };
         Value::when(failed == 0, value)
     }
@@ -261,8 +273,6 @@ unsafe impl Plain for u64 {}
 unsafe impl Plain for i32 {}
 // SAFETY: as above.
 unsafe impl Plain for i64 {}
-// SAFETY: arrays of integers are.
-unsafe impl Plain for [u8; 16] {}
 // SAFETY: as above.
 unsafe impl Plain for usize {}
 
@@ -273,6 +283,17 @@ unsafe impl Plain for usize {}
 pub fn below<const LIMIT: u32>(len: u32) -> u32 {
     const { assert!(LIMIT.is_power_of_two()) };
     core::hint::black_box(len) & (LIMIT - 1)
+}
+
+/// Copies 16 bytes that are a member of `source`; whether that succeeded, and zeros where not.
+/// (Carried through registers they would be, for want of an alignment, 16 values.)
+#[inline(always)]
+pub fn copy_16<A: Access>(target: &mut [u8; 16], source: Kptr<A>, offset: u16) -> Value<()> {
+    match source.raw().member(offset) {
+        // SAFETY: the array has 16 bytes.
+        Some(member) => Value::when(unsafe { copy(target.as_mut_ptr(), 16, member) }, ()),
+        None => Value::unknown(),
+    }
 }
 
 /// Copies `len` bytes at `source` to `target`; whether that succeeded.

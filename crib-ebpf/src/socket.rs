@@ -4,7 +4,7 @@ use aya_ebpf::helpers::generated::bpf_sock_from_file;
 use crib_common::limits::UNIX_NAME_BYTES;
 use crib_common::record::{RecordHeader, SocketRecord, UnixRecord, kind, socket_known};
 
-use crate::read::{Access, Kptr, Raw, Typed, Value, below, copy, offset};
+use crate::read::{Access, Kptr, Raw, Typed, Value, below, copy, copy_16, offset};
 use crate::transport;
 
 // include/linux/socket.h
@@ -31,6 +31,14 @@ pub fn of_file(file: Kptr<Typed>) -> Option<Kptr<Typed>> {
 /// with packets in it can't be summed up.
 #[inline(always)]
 pub fn fill<A: Access, const LOOPS: bool>(record: &mut SocketRecord, sk: Kptr<A>) {
+    fill_state(record, sk);
+    addresses(record, sk);
+    transport::fill::<A, LOOPS>(record, sk);
+}
+
+/// Fills in `record` but for the addresses and for what waits in the socket.
+#[inline(always)]
+pub fn fill_state<A: Access>(record: &mut SocketRecord, sk: Kptr<A>) {
     let mut known = 0;
     record.header = RecordHeader::of::<SocketRecord>(kind::SOCKET, 0);
     record.family = sk.get(offset!(sock_family)).note(&mut known, socket_known::FAMILY);
@@ -52,8 +60,6 @@ pub fn fill<A: Access, const LOOPS: bool>(record: &mut SocketRecord, sk: Kptr<A>
     record.accept_pending = 0;
     record.accept_max = 0;
     record.inflight = 0;
-    addresses(record, sk);
-    transport::fill::<A, LOOPS>(record, sk);
 }
 
 /// Messages dropped: since Linux 6.18 a protocol may keep them apart (`sk_drops_read`).
@@ -71,7 +77,7 @@ fn drops<A: Access>(sk: Kptr<A>) -> Value<u32> {
 /// that was reset, the socket keeps them. The bound port is therefore `inet_sport`, which
 /// `inet_put_port` leaves, and not `skc_num`, which it clears.
 #[inline(always)]
-fn addresses<A: Access>(record: &mut SocketRecord, sk: Kptr<A>) {
+pub fn addresses<A: Access>(record: &mut SocketRecord, sk: Kptr<A>) {
     let raw = sk.raw();
     let mut known = 0;
     record.local = [0; 16];
@@ -90,11 +96,10 @@ fn addresses<A: Access>(record: &mut SocketRecord, sk: Kptr<A>) {
             ports(record, &mut known, sk, raw);
         }
         AF_INET6 => {
-            record.local = raw
-                .get::<[u8; 16]>(offset!(sock_v6_rcv_saddr))
+            copy_16(&mut record.local, raw, offset!(sock_v6_rcv_saddr))
                 .note(&mut known, socket_known::LOCAL);
-            record.remote =
-                raw.get::<[u8; 16]>(offset!(sock_v6_daddr)).note(&mut known, socket_known::REMOTE);
+            copy_16(&mut record.remote, raw, offset!(sock_v6_daddr))
+                .note(&mut known, socket_known::REMOTE);
             ports(record, &mut known, sk, raw);
         }
         AF_NETLINK => {
@@ -131,13 +136,13 @@ fn ports<A: Access>(record: &mut SocketRecord, known: &mut u64, sk: Kptr<A>, raw
     record.remote_port = remote.note(known, socket_known::REMOTE_PORT);
 }
 
+/// Puts a number into an address, at a multiple of 4 bytes.
 #[inline(always)]
-fn put(bytes: &mut [u8; 16], at: usize, value: u32) {
-    let value = value.to_ne_bytes();
-    bytes[at] = value[0];
-    bytes[at + 1] = value[1];
-    bytes[at + 2] = value[2];
-    bytes[at + 3] = value[3];
+pub fn put(bytes: &mut [u8; 16], at: usize, value: u32) {
+    debug_assert!(at <= 12);
+    // SAFETY: 4 bytes at `at` are within the array. Records are at multiples of 8, and their
+    // addresses at multiples of 4 in them.
+    unsafe { bytes.as_mut_ptr().add(at).cast::<u32>().write(value) };
 }
 
 /// Fills in the names of a unix socket and its peer.
@@ -156,7 +161,7 @@ pub fn fill_unix(record: &mut UnixRecord, sk: Kptr<Raw>) {
 
 /// The bytes of `sun_path` in a unix socket's name; [`UnixRecord::UNKNOWN`] if it can't be read.
 #[inline(always)]
-fn unix_name(name: &mut [u8; UNIX_NAME_BYTES], sk: Kptr<Raw>) -> u32 {
+pub fn unix_name(name: &mut [u8; UNIX_NAME_BYTES], sk: Kptr<Raw>) -> u32 {
     let Some(address) = sk.get::<u64>(offset!(unix_addr)).ok() else { return UnixRecord::UNKNOWN };
     let Some(address) = Kptr::<Raw>::to(address) else { return 0 };
     let Some(len) = address.get::<u32>(offset!(unix_address_len)).ok() else {

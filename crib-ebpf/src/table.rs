@@ -5,7 +5,7 @@ use crib_common::record::{ALIGN, FileRecord, UnixRecord};
 
 use crate::context::{Item, TaskFile, TaskFileContext};
 use crate::emit::{self, Frame, Seq, State};
-use crate::file::{self, Part};
+use crate::file::{self, Part, Place};
 use crate::read::{Kptr, Raw, below, offset};
 use crate::socket::AF_UNIX;
 use crate::task::Ids;
@@ -35,7 +35,8 @@ fn write_file<const LOOPS: bool, const PATHS: bool>(
     frame: &mut Frame,
     state: &mut State,
 ) {
-    file::fill(&mut frame.file, item.task, ids, item.fd, item.file);
+    let place = Place::of_held(item.task, ids, item.fd);
+    file::fill(&mut frame.file, place, item.file);
     let mut path_bytes = 0;
     if PATHS && file::has_path(&frame.file) {
         let len = file::path(item.file, frame.path.as_mut_ptr());

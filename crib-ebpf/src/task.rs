@@ -30,14 +30,18 @@ pub fn ids(task: Kptr<Typed>, level: u32) -> Ids {
     Ids { tgid, tid: number(task, level).or_zero() }
 }
 
+/// The reader's own task.
+#[inline(always)]
+pub fn current() -> Option<Kptr<Raw>> {
+    // SAFETY: the helper takes nothing; the address it returns is only read through.
+    Kptr::to(unsafe { bpf_get_current_task() })
+}
+
 /// How deep the pid namespace of the reader is: 0 for the initial one. An iterator's program
 /// runs in the process that reads.
 #[inline(always)]
 pub fn reader_level() -> u32 {
-    // SAFETY: the helper takes nothing; the address it returns is only read through.
-    let current = unsafe { bpf_get_current_task() };
-    let pid = Kptr::<Raw>::to(current).and_then(|task| task.follow(offset!(task_thread_pid)));
-    match pid {
+    match current().and_then(|task| task.follow(offset!(task_thread_pid))) {
         Some(pid) => pid.get(offset!(pid_level)).or_zero(),
         None => 0,
     }

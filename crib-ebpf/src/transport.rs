@@ -9,14 +9,13 @@ use crib_common::record::{SocketRecord, socket_known};
 use crate::queue::{Counted, Queue, Sum};
 use crate::rbtree;
 use crate::read::{Access, Kptr, Raw, Value, offset};
-use crate::repeat::Step;
 use crate::socket::{AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, TCP_LISTEN};
 
-const IPPROTO_TCP: u16 = 6;
-const IPPROTO_UDP: u16 = 17;
-const IPPROTO_UDPLITE: u16 = 136;
-const SOCK_STREAM: u16 = 1;
-const SOCK_DGRAM: u16 = 2;
+pub const IPPROTO_TCP: u16 = 6;
+pub const IPPROTO_UDP: u16 = 17;
+pub const IPPROTO_UDPLITE: u16 = 136;
+pub const SOCK_STREAM: u16 = 1;
+pub const SOCK_DGRAM: u16 = 2;
 const SOCK_RAW: u16 = 3;
 
 // include/net/tcp_states.h
@@ -56,20 +55,53 @@ impl Queued {
 /// Fills in the queues, a listener's backlog and the files in flight.
 #[inline(always)]
 pub fn fill<A: Access, const LOOPS: bool>(record: &mut SocketRecord, sk: Kptr<A>) {
-    let raw = sk.raw();
-    let (recv, send) = match (record.family, record.sock_type, record.protocol) {
-        (AF_UNIX, ..) => unix::<A, LOOPS>(record, sk, raw),
-        (AF_INET | AF_INET6, SOCK_STREAM, IPPROTO_TCP) => tcp::<A, LOOPS>(record, sk, raw),
+    match (record.family, record.sock_type, record.protocol) {
+        (AF_UNIX, ..) => fill_unix::<A, LOOPS>(record, sk),
+        (AF_INET | AF_INET6, SOCK_STREAM, IPPROTO_TCP) => fill_tcp::<A, LOOPS>(record, sk),
         (AF_INET | AF_INET6, SOCK_DGRAM, IPPROTO_UDP | IPPROTO_UDPLITE) => {
-            (udp::<A, LOOPS>(sk, raw), sent(sk))
+            fill_udp::<A, LOOPS>(record, sk);
         }
-        (AF_INET | AF_INET6, SOCK_RAW | SOCK_DGRAM, _) | (AF_NETLINK | AF_PACKET, ..) => {
-            (received::<A, LOOPS>(sk), sent(sk))
+        _ => fill_other::<A, LOOPS>(record, sk),
+    }
+}
+
+/// As [`fill`], for a unix socket.
+#[inline(always)]
+pub fn fill_unix<A: Access, const LOOPS: bool>(record: &mut SocketRecord, sk: Kptr<A>) {
+    let (recv, send) = unix::<A, LOOPS>(record, sk, sk.raw());
+    note(record, recv, send);
+}
+
+/// As [`fill`], for TCP.
+#[inline(always)]
+pub fn fill_tcp<A: Access, const LOOPS: bool>(record: &mut SocketRecord, sk: Kptr<A>) {
+    let (recv, send) = tcp::<A, LOOPS>(record, sk, sk.raw());
+    note(record, recv, send);
+}
+
+/// As [`fill`], for UDP.
+#[inline(always)]
+pub fn fill_udp<A: Access, const LOOPS: bool>(record: &mut SocketRecord, sk: Kptr<A>) {
+    let recv = udp::<A, LOOPS>(sk, sk.raw());
+    note(record, recv, sent(sk));
+}
+
+/// As [`fill`], for any other socket.
+#[inline(always)]
+pub fn fill_other<A: Access, const LOOPS: bool>(record: &mut SocketRecord, sk: Kptr<A>) {
+    let recv = match (record.family, record.sock_type) {
+        (AF_INET | AF_INET6, SOCK_RAW | SOCK_DGRAM) | (AF_NETLINK | AF_PACKET, _) => {
+            received::<A, LOOPS>(sk)
         }
         // What another protocol's receive queue holds, and what of it a reader would get, is
         // not known here: messages and memory are, payload only where there is none.
-        _ => (received::<A, false>(sk), sent(sk)),
+        _ => received::<A, false>(sk),
     };
+    note(record, recv, sent(sk));
+}
+
+#[inline(always)]
+fn note(record: &mut SocketRecord, recv: Queued, send: Queued) {
     let known = &mut record.known;
     record.recv_messages = recv.messages.note(known, socket_known::RECV_MESSAGES);
     record.recv_payload = recv.payload.note(known, socket_known::RECV_PAYLOAD);
@@ -200,7 +232,7 @@ fn retransmit_count<const LOOPS: bool>(root: Value<u64>) -> Value<u32> {
     if root == 0 || !LOOPS {
         return Value::when(root == 0, 0);
     }
-    rbtree::for_each(root, RETRANSMIT_COUNT, |_| Step::Continue)
+    rbtree::count(root, RETRANSMIT_COUNT)
 }
 
 /// The bytes from one sequence number to another.

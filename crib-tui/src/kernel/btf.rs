@@ -153,7 +153,7 @@ impl<'a> Btf<'a> {
     pub fn kernel_offsets(&self) -> KernelOffsets {
         KernelOffsets::resolve(|wanted| match wanted {
             Wanted::Member(names) => names.iter().find_map(|name| self.member(name)),
-            Wanted::Size(name) => self.size(name),
+            Wanted::Size(names) => names.iter().find_map(|name| self.size(name)),
         })
     }
 
@@ -246,8 +246,7 @@ fn wanted_structs() -> HashSet<&'static [u8]> {
     KernelOffsets::WANTED
         .iter()
         .flat_map(|(_, wanted)| match wanted {
-            Wanted::Member(names) => *names,
-            Wanted::Size(name) => std::slice::from_ref(name),
+            Wanted::Member(names) | Wanted::Size(names) => *names,
         })
         .filter_map(|path| path.split('.').next())
         .map(str::as_bytes)

@@ -44,22 +44,36 @@ struct IterCreate {
 #[derive(Debug)]
 pub struct IterLink(OwnedFd);
 
+/// Which tasks an iterator shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All.
+    All,
+    /// Those of a process (Linux 6.1).
+    Process(u32),
+    /// One thread (Linux 6.1; accepted and ignored before).
+    Thread(u32),
+}
+
 impl IterLink {
-    /// Attaches an iterator program; with `tgid`, for the files of that process only (Linux 6.1).
+    /// Attaches an iterator program.
     ///
     /// # Errors
     /// `ESRCH` when there is no such process, `E2BIG` or `EINVAL` from a kernel that can't
     /// filter, `EPERM` without privileges.
-    pub fn create(program: BorrowedFd<'_>, tgid: Option<u32>) -> io::Result<Self> {
-        // The member is `pid` and means the whole process; `tid`, which means one thread, is
-        // accepted and ignored by kernels before 6.1.
-        let filter = TaskFilter { pid: tgid.unwrap_or(0), ..TaskFilter::default() };
+    pub fn create(program: BorrowedFd<'_>, scope: Scope) -> io::Result<Self> {
+        // The member `pid` means the whole process.
+        let filter = match scope {
+            Scope::All => TaskFilter::default(),
+            Scope::Process(pid) => TaskFilter { pid, ..TaskFilter::default() },
+            Scope::Thread(tid) => TaskFilter { tid, ..TaskFilter::default() },
+        };
         let mut attr = LinkCreate {
             prog_fd: program.as_raw_fd() as u32,
             attach_type: BPF_TRACE_ITER,
             ..LinkCreate::default()
         };
-        if tgid.is_some() {
+        if scope != Scope::All {
             attr.iter_info = (&raw const filter) as u64;
             attr.iter_info_len = size_of::<TaskFilter>() as u32;
         }

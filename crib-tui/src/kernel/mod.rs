@@ -3,9 +3,12 @@
 //! The only module that knows aya and the only one besides `crib-ebpf` with unsafe code.
 
 pub mod btf;
+mod dump;
 pub mod kcmp;
 mod link;
+mod nested;
 mod object;
+mod pages;
 mod snapshot;
 pub mod support;
 mod symbols;
@@ -24,7 +27,8 @@ use crate::model::{
     ReadError, Source,
 };
 use crate::procfs;
-use link::IterLink;
+use link::{IterLink, Scope};
+use nested::Nested;
 use object::{LoadError, Object};
 use symbols::Symbols;
 
@@ -44,6 +48,10 @@ pub struct Reader {
     /// The link that was read last, and the process that it is filtered by.
     link: Option<(Option<u32>, IterLink)>,
     totals: Option<IterLink>,
+    /// Made when the first dump is asked for.
+    nested: Option<Nested>,
+    /// What turns the address of a `struct page` into that of its bytes, where that was found.
+    pages: Option<u64>,
 }
 
 /// Who leaves out the files of other processes.
@@ -73,6 +81,8 @@ impl Reader {
             records: Vec::new(),
             link: None,
             totals: None,
+            nested: None,
+            pages: None,
         })
     }
 
@@ -100,13 +110,14 @@ impl Reader {
         let filter = self.filter_for(pid);
         let tgid = (filter == Filter::Link).then_some(pid);
         if self.link.as_ref().is_none_or(|&(linked, _)| linked != tgid) {
+            let scope = tgid.map_or(Scope::All, Scope::Process);
             let link =
-                IterLink::create(object::borrow(&self.files), tgid).map_err(|error| match error
-                    .raw_os_error()
-                {
-                    Some(libc::ESRCH | libc::ENOENT) => ended(process),
-                    _ => failed("cannot attach the BPF iterator", error),
-                })?;
+                IterLink::create(object::borrow(&self.files), scope).map_err(
+                    |error| match error.raw_os_error() {
+                        Some(libc::ESRCH | libc::ENOENT) => ended(process),
+                        _ => failed("cannot attach the BPF iterator", error),
+                    },
+                )?;
             self.link = Some((tgid, link));
         }
         let tgid = if filter == Filter::Program { pid } else { 0 };
@@ -147,8 +158,8 @@ impl Reader {
     ///
     /// # Errors
     /// See there.
-    pub fn dump(&mut self, _request: &Dump) -> Result<DumpReading, ReadError> {
-        Err(ReadError::Missing { what: "not yet".to_owned(), remedy: "wait".to_owned() })
+    pub fn dump(&mut self, request: &Dump) -> Result<DumpReading, ReadError> {
+        dump::read(self, request)
     }
 
     /// See [`crate::source::Reader::processes`].
@@ -174,7 +185,7 @@ impl Reader {
             Some(link) => link,
             None => {
                 let program = first_that_loads(&mut self.object, ["totals", "totals_plain"])?;
-                IterLink::create(object::borrow(&program), None)
+                IterLink::create(object::borrow(&program), Scope::All)
                     .map_err(|error| failed("cannot attach the BPF iterator", error))?
             }
         };
@@ -220,7 +231,7 @@ fn first_that_loads(object: &mut Object, names: [&'static str; 2]) -> Result<Pro
 
 /// Tries a link that is filtered by our own pid.
 fn probe_filter(program: &ProgramFd) -> Result<Filter, ReadError> {
-    match IterLink::create(object::borrow(program), Some(std::process::id())) {
+    match IterLink::create(object::borrow(program), Scope::Process(std::process::id())) {
         Ok(_) => Ok(Filter::Link),
         Err(error) => match error.raw_os_error() {
             Some(libc::E2BIG | libc::EINVAL) => Ok(Filter::Program),

@@ -4,8 +4,10 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
+use aya::maps::{MapData, RingBuf};
 use aya::programs::{Iter, ProgramError, ProgramFd};
 use aya::{Ebpf, EbpfError, EbpfLoader};
+use crib_common::dump::DumpRequest;
 use crib_common::offsets::KernelOffsets;
 use crib_common::record::Request;
 
@@ -82,6 +84,7 @@ fn last_line(error: &ProgramError) -> String {
 pub struct Object {
     ebpf: Ebpf,
     kernel: aya::Btf,
+    offsets: KernelOffsets,
 }
 
 impl Object {
@@ -93,7 +96,7 @@ impl Object {
         let data = btf::read(Path::new(btf::VMLINUX))?;
         let offsets = btf::Btf::parse(&data)?.kernel_offsets();
         let kernel = aya::Btf::parse(&data, aya::Endianness::default())?;
-        Ok(Self { ebpf: load(offsets)?, kernel })
+        Ok(Self { ebpf: load(offsets)?, kernel, offsets })
     }
 
     /// The program of this name, loaded; `target` is what it iterates over (`task_file`).
@@ -122,6 +125,34 @@ impl Object {
     }
 }
 
+impl Object {
+    /// Tells the nested program what is asked of its next run.
+    ///
+    /// # Errors
+    /// [`LoadError`] when the map can't be written.
+    pub fn dump_request(&mut self, request: DumpRequest) -> Result<(), LoadError> {
+        let map = self.ebpf.map_mut("DUMP_REQUEST").ok_or(LoadError::Stale("map DUMP_REQUEST"))?;
+        let mut map: aya::maps::Array<_, AskedOfDump> =
+            map.try_into().map_err(|error| LoadError::Object(EbpfError::MapError(error)))?;
+        map.set(0, AskedOfDump(request), 0)
+            .map_err(|error| LoadError::Object(EbpfError::MapError(error)))
+    }
+
+    /// The size of a `struct page`.
+    pub fn page_size(&self) -> u16 {
+        self.offsets.page_size
+    }
+
+    /// The ring that dumps are written into; it can be taken once.
+    ///
+    /// # Errors
+    /// [`LoadError`] when it can't be mapped.
+    pub fn take_ring(&mut self) -> Result<RingBuf<MapData>, LoadError> {
+        let map = self.ebpf.take_map("RING").ok_or(LoadError::Stale("map RING"))?;
+        map.try_into().map_err(|error| LoadError::Object(EbpfError::MapError(error)))
+    }
+}
+
 /// The object with these offsets in it.
 fn load(offsets: KernelOffsets) -> Result<Ebpf, LoadError> {
     let offsets = Offsets(offsets);
@@ -147,6 +178,14 @@ struct Asked(Request);
 // SAFETY: `Request` derives `FromBytes` and `IntoBytes`: no padding, valid for any bits.
 unsafe impl aya::Pod for Asked {}
 
+/// [`DumpRequest`] as aya takes map values.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct AskedOfDump(DumpRequest);
+
+// SAFETY: as for `Asked`.
+unsafe impl aya::Pod for AskedOfDump {}
+
 /// The descriptor of a loaded program.
 pub fn borrow(program: &ProgramFd) -> BorrowedFd<'_> {
     program.as_fd()
@@ -170,7 +209,13 @@ mod tests {
         lacking.is_some()
     }
 
-    const PROGRAMS: [&str; 4] = ["files", "files_plain", "totals", "totals_plain"];
+    const PROGRAMS: [(&str, &str); 5] = [
+        ("files", "task_file"),
+        ("files_plain", "task_file"),
+        ("totals", "task_file"),
+        ("totals_plain", "task_file"),
+        ("nested", "task"),
+    ];
 
     #[test]
     fn every_program_loads() {
@@ -178,8 +223,8 @@ mod tests {
             return;
         }
         let mut object = Object::open().unwrap();
-        for program in PROGRAMS {
-            object.iterator(program, "task_file").unwrap();
+        for (program, target) in PROGRAMS {
+            object.iterator(program, target).unwrap();
         }
     }
 
@@ -201,8 +246,8 @@ mod tests {
                 (at != index && known != ABSENT).then_some(u32::from(known))
             });
             object.ebpf = load(without).unwrap();
-            for program in PROGRAMS {
-                if let Err(error) = object.iterator(program, "task_file") {
+            for (program, target) in PROGRAMS {
+                if let Err(error) = object.iterator(program, target) {
                     refused.push(format!("without {name}: {error}"));
                 }
             }

@@ -107,6 +107,19 @@ pub fn has_thread_tables(pid: u32) -> bool {
     tables().is_ok_and(|tables| tables.has_others())
 }
 
+/// The threads through which each descriptor table of a process can be read, the process's own
+/// first.
+///
+/// # Errors
+/// As [`process`].
+pub fn table_threads(pid: u32) -> Result<Vec<u32>, ReadError> {
+    let failed = |error| ReadError::Io { what: format!("cannot read /proc/{pid}"), source: error };
+    let (dir, _) = open(pid)?;
+    let stat = Stat::read(&dir).map_err(failed)?;
+    let tables = Tables::find(&dir, pid, &stat).map_err(failed)?;
+    Ok(tables.threads(pid).collect())
+}
+
 fn no_list(source: io::Error) -> ReadError {
     ReadError::Io { what: "cannot list the processes in /proc".into(), source }
 }

@@ -34,6 +34,11 @@ impl Tables {
         self.through.len() > 1
     }
 
+    /// The threads of the process `pid` through which its tables are read, its own first.
+    pub fn threads(&self, pid: u32) -> impl Iterator<Item = u32> {
+        self.through.iter().map(move |through| through.unwrap_or(pid))
+    }
+
     /// The tables, the process's own first.
     pub fn of<'a>(&self, dir: &'a ProcDir) -> impl Iterator<Item = Table<'a>> {
         self.through.iter().enumerate().map(move |(index, &through)| Table {

@@ -1,0 +1,292 @@
+//! The packets of a queue, one after the other, walked without its lock.
+//!
+//! The queue can change under the walk. Lists are checked to lead back to where the walk came
+//! from, trees by what each packet says of itself before and after it is read (see
+//! [`crate::packet::Identity`]), and each walk is bounded. What may be wrong is marked.
+
+use core::marker::PhantomData;
+
+use crib_common::dump::{UNKNOWN_LEN, end_bits, queue};
+use crib_common::limits::QUEUE_PACKETS;
+
+use crate::emit;
+use crate::level::Go;
+use crate::packet::Packet;
+use crate::queues::{Queue, Sort};
+use crate::rbtree;
+use crate::read::{Kptr, Raw, Value, offset};
+use crate::repeat::{Step, repeat};
+
+/// How the packets of a queue hang together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Links {
+    /// A ring with a head in it (`struct sk_buff_head`).
+    List,
+    /// A chain that ends with null.
+    Chain,
+    /// A red-black tree (`struct rb_node`).
+    Tree,
+    /// A ring of buffers (`struct pipe_inode_info`).
+    Ring,
+}
+
+impl Links {
+    /// From its number.
+    #[inline(always)]
+    pub fn from_number(number: u32) -> Self {
+        match number {
+            1 => Self::Chain,
+            2 => Self::Tree,
+            3 => Self::Ring,
+            _ => Self::List,
+        }
+    }
+}
+
+/// Where a walk over a queue's packets is; in a map, see [`crate::rbtree::Walk`].
+#[repr(C)]
+pub struct Walk {
+    /// The packet; in a tree the node.
+    at: u64,
+    /// What was before it.
+    before: u64,
+    /// What comes behind it.
+    next: u64,
+    /// Its place in the queue.
+    index: u32,
+    /// A tree's next turn.
+    turn: u32,
+    /// What is true of the walk: [`end_bits`].
+    bits: u32,
+    /// Whether it came to the end.
+    ended: u32,
+    /// How long the queue was when it was first looked at.
+    len: u32,
+    /// A pipe's tail and the mask of its ring.
+    tail: u32,
+    mask: u32,
+    reserved: u32,
+}
+
+/// What came of a walk.
+#[derive(Clone, Copy)]
+pub struct Walked {
+    /// What is true of it: [`end_bits`].
+    pub bits: u32,
+    /// Whether it came to the end, and was not left by its step.
+    pub ended: bool,
+}
+
+/// The packets of a queue, for as long as the queue is looked at.
+pub struct Packets<'a> {
+    first: u32,
+    len: u32,
+    queue: PhantomData<&'a ()>,
+}
+
+impl<'a> Packets<'a> {
+    /// All those of the queue that is kept in the map.
+    #[inline(always)]
+    pub fn of(_queue: &'a Queue<'_>) -> Self {
+        Self { first: 0, len: UNKNOWN_LEN, queue: PhantomData }
+    }
+
+    /// Those from the one in this place on, of a queue that was this long when it was first
+    /// looked at.
+    #[inline(always)]
+    pub fn resume(self, first: u32, len: u32) -> Self {
+        Self { first, len, ..self }
+    }
+
+    /// Calls `step` with each packet.
+    #[inline(always)]
+    pub fn for_each(self, mut step: impl for<'step> FnMut(Packet<'step>) -> Step) -> Walked {
+        let Some(walk) = emit::packets_walk() else { return Walked { bits: 0, ended: false } };
+        let first = self.first;
+        repeat(crib_walk_begin(self.len), |_| {
+            let node = match Go::of(crib_walk_next()) {
+                Go::In => walk.at,
+                // A tree's packet has its node in it.
+                Go::Again => walk.at.wrapping_sub(u64::from(offset!(skb_rbnode))),
+                Go::Past => return Step::Continue,
+                Go::Stop => return Step::Break,
+            };
+            if walk.index >= first {
+                let Some(packet) = Packet::at(node, walk.index) else { return Step::Break };
+                if step(packet) == Step::Break {
+                    return Step::Break;
+                }
+            }
+            walk.before = walk.at;
+            walk.at = walk.next;
+            walk.index += 1;
+            walk.turn = rbtree::VISITED;
+            Step::Continue
+        });
+        Walked { bits: walk.bits, ended: walk.ended != 0 || walk.index >= walk.len }
+    }
+}
+
+/// Sets the walk to the beginning of the queue that is kept in the map, which was this long, or
+/// is to be asked how long it is; how many steps it may take. A global function: see
+/// [`crate::level`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn crib_walk_begin(len: u32) -> u32 {
+    let Some(walk) = emit::packets_walk() else { return 0 };
+    let Some(queue) = emit::kept_queue() else { return 0 };
+    walk.index = 0;
+    walk.turn = rbtree::DOWN;
+    walk.bits = 0;
+    walk.ended = 0;
+    walk.before = queue.head.address();
+    walk.len = if len == UNKNOWN_LEN { queue.len().or_zero() } else { len };
+    let (first, mut times) = match queue.links {
+        Links::List => (queue.head.get::<u64>(offset!(queue_next)), walk.len),
+        Links::Chain => (queue.head.get(0), QUEUE_PACKETS),
+        // Each node is entered, visited and left.
+        Links::Tree => (queue.head.get(0), QUEUE_PACKETS * 3),
+        Links::Ring => {
+            walk.tail = queue.head.get(offset!(pipe_tail)).or_zero();
+            walk.mask = queue.head.get::<u32>(offset!(pipe_ring_size)).or_zero().wrapping_sub(1);
+            (Value::of(1), walk.len)
+        }
+    };
+    if !matches!(queue.links, Links::List | Links::Ring) {
+        // They keep no length, or none that bounds a walk.
+        walk.len = UNKNOWN_LEN;
+    }
+    walk.at = first.or_zero();
+    walk.next = walk.at;
+    if first.ok().is_none() {
+        walk.bits = end_bits::CUT;
+        walk.ended = 1;
+    } else if walk.at == 0 || times == 0 {
+        walk.ended = 1;
+    }
+    if times > QUEUE_PACKETS * 3 {
+        times = QUEUE_PACKETS * 3;
+    }
+    if walk.ended != 0 { 0 } else { times }
+}
+
+/// Looks where the walk is: [`Go::In`] at a packet, [`Go::Again`] at the node of one,
+/// [`Go::Past`] where there is none, [`Go::Stop`] at the end. A global function: see
+/// [`crate::level`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn crib_walk_next() -> u32 {
+    let Some(walk) = emit::packets_walk() else { return Go::Stop as u32 };
+    let Some(queue) = emit::kept_queue() else { return Go::Stop as u32 };
+    let go = match queue.links {
+        Links::List => list(walk, &queue),
+        Links::Chain => chain(walk, &queue),
+        Links::Tree => tree(walk),
+        Links::Ring => ring(walk, &queue),
+    };
+    go as u32
+}
+
+#[inline(always)]
+fn end(walk: &mut Walk) -> Go {
+    walk.ended = 1;
+    Go::Stop
+}
+
+#[inline(always)]
+fn torn(walk: &mut Walk) -> Go {
+    walk.bits |= end_bits::TORN | end_bits::CUT;
+    walk.ended = 1;
+    Go::Stop
+}
+
+#[inline(always)]
+fn list(walk: &mut Walk, queue: &Queue<'_>) -> Go {
+    let head = queue.head.address();
+    if walk.at == head {
+        return end(walk);
+    }
+    let Some(skb) = Kptr::<Raw>::to(walk.at) else { return torn(walk) };
+    let Some(next) = skb.get::<u64>(offset!(skb_next)).ok() else { return torn(walk) };
+    let prev: u64 = skb.get(offset!(skb_prev)).or_zero();
+    if prev != walk.before {
+        // A reader takes packets from the front: then this one is the first now, and the rest
+        // of the list is as it was. Anything else leads who knows where.
+        if prev != head {
+            return torn(walk);
+        }
+        walk.bits |= end_bits::TORN;
+    }
+    walk.next = next;
+    Go::In
+}
+
+#[inline(always)]
+fn chain(walk: &mut Walk, queue: &Queue<'_>) -> Go {
+    let Some(node) = Kptr::<Raw>::to(walk.at) else { return end(walk) };
+    let is_request = queue.sort == Sort::TcpListener && queue.number == queue::ACCEPT;
+    let link = if is_request { offset!(request_next) } else { offset!(skb_next) };
+    let Some(next) = node.get::<u64>(link).ok() else { return torn(walk) };
+    walk.next = next;
+    Go::In
+}
+
+/// One turn through a tree, smallest first (see [`rbtree`]).
+#[inline(always)]
+fn tree(walk: &mut Walk) -> Go {
+    match rbtree::turn(walk.at, walk.turn) {
+        rbtree::Turn::Visit => {
+            // On from this very node, with another turn.
+            walk.next = walk.at;
+            Go::Again
+        }
+        rbtree::Turn::To(next, turn) => {
+            walk.at = next;
+            walk.turn = turn;
+            Go::Past
+        }
+        rbtree::Turn::End => end(walk),
+        rbtree::Turn::Lost => torn(walk),
+    }
+}
+
+#[inline(always)]
+fn ring(walk: &mut Walk, queue: &Queue<'_>) -> Go {
+    let pipe = queue.head;
+    let head: u32 = pipe.get(offset!(pipe_head)).or_zero();
+    let place = walk.tail.wrapping_add(walk.index);
+    // Both wrap: what is between them is how many buffers there are from this one on.
+    let there = head.wrapping_sub(place);
+    if there == 0 || there > walk.mask.wrapping_add(1) {
+        return end(walk);
+    }
+    if !pipe.get::<u32>(offset!(pipe_tail)).is(walk.tail) {
+        walk.bits |= end_bits::TORN;
+    }
+    let bufs: u64 = pipe.get(offset!(pipe_bufs)).or_zero();
+    if bufs == 0 {
+        return torn(walk);
+    }
+    let slot = u64::from(place & walk.mask);
+    walk.at = bufs.wrapping_add(slot * u64::from(offset!(pipe_buffer_size)));
+    Go::In
+}
+
+impl Queue<'_> {
+    /// Its length as the kernel keeps it; unknown where it keeps none.
+    #[inline(always)]
+    pub fn len(&self) -> Value<u32> {
+        match self.links {
+            Links::List => self.head.get(offset!(queue_qlen)),
+            Links::Ring => self
+                .head
+                .get::<u32>(offset!(pipe_head))
+                .with(self.head.get::<u32>(offset!(pipe_tail)), u32::wrapping_sub),
+            Links::Chain if self.sort == Sort::TcpListener && self.number == queue::ACCEPT => {
+                self.owner.get(offset!(sock_ack_backlog))
+            }
+            Links::Chain | Links::Tree => Value::unknown(),
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! The queues of a socket or pipe, one after the other.
+
+use core::marker::PhantomData;
+
+use crib_common::dump::queue;
+
+use crate::emit;
+use crate::file::Part;
+use crate::packets::{Links, Packets};
+use crate::read::{Kptr, Raw, offset};
+use crate::repeat::{Step, repeat};
+use crate::socket::{AF_INET, AF_INET6, AF_UNIX, TCP_LISTEN};
+use crate::transport::{IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, SOCK_DGRAM, SOCK_STREAM};
+
+/// What has queues.
+#[derive(Clone, Copy)]
+pub struct Owner {
+    /// The `struct sock`, or the `struct pipe_inode_info`.
+    pub pointer: Kptr<Raw>,
+    /// Which of them.
+    pub sort: Sort,
+}
+
+/// Which queues there are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Sort {
+    /// A pipe's buffers alone.
+    Pipe,
+    /// Those that every socket has: receive, write and error queue, and backlog.
+    Socket,
+    /// A unix socket's.
+    Unix,
+    /// A unix socket that listens: its receive queue holds connections.
+    UnixListener,
+    /// UDP: the reader's as well.
+    Udp,
+    /// TCP: the trees as well.
+    Tcp,
+    /// TCP that listens.
+    TcpListener,
+}
+
+impl Sort {
+    /// From its number.
+    #[inline(always)]
+    pub fn from_number(number: u32) -> Self {
+        match number {
+            0 => Self::Pipe,
+            2 => Self::Unix,
+            3 => Self::UnixListener,
+            4 => Self::Udp,
+            5 => Self::Tcp,
+            6 => Self::TcpListener,
+            _ => Self::Socket,
+        }
+    }
+}
+
+/// A queue as numbers, to be kept in a map.
+///
+/// The verifier knows of each way to a queue which one it is, and would look at everything that
+/// follows once a way. What has been through a map it does not know.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct QueueNumbers {
+    owner: u64,
+    head: u64,
+    number: u32,
+    sort: u32,
+    links: u32,
+    reserved: u32,
+}
+
+impl QueueNumbers {
+    /// The queue that was put here last.
+    #[inline(always)]
+    pub fn queue(&self) -> Option<Queue<'static>> {
+        // SAFETY: a reference is readable. Volatile, so that the compiler does not keep what it
+        // has just put there.
+        let now = unsafe { (&raw const *self).read_volatile() };
+        Some(Queue {
+            number: now.number,
+            sort: Sort::from_number(now.sort),
+            owner: Kptr::to(now.owner)?,
+            head: Kptr::to(now.head)?,
+            links: Links::from_number(now.links),
+            of: PhantomData,
+        })
+    }
+}
+
+/// What has queues, as numbers in a map, see [`QueueNumbers`].
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct OwnerNumbers {
+    pointer: u64,
+    sort: u32,
+    reserved: u32,
+}
+
+impl OwnerNumbers {
+    /// Nothing that has queues.
+    #[inline(always)]
+    pub fn clear(&mut self) {
+        self.pointer = 0;
+    }
+
+    /// Puts it here.
+    #[inline(always)]
+    pub fn keep(&mut self, owner: Owner) {
+        self.pointer = owner.pointer.address();
+        self.sort = owner.sort as u32;
+    }
+
+    /// The queues of what was put here last.
+    #[inline(always)]
+    pub fn queues(&self) -> Queues<'_> {
+        let owner = Kptr::to(self.pointer)
+            .map(|pointer| Owner { pointer, sort: Sort::from_number(self.sort) });
+        Queues::of(owner)
+    }
+}
+
+impl Owner {
+    /// What stands behind a file, if it has queues.
+    #[inline(always)]
+    pub fn of(file: Kptr<Raw>, part: Part) -> Option<Self> {
+        match part {
+            Part::Socket => {
+                // `struct socket` (`sock_from_file`).
+                let socket = Kptr::<Raw>::to(file.get(offset!(file_private_data)).or_zero())?;
+                let pointer = socket.follow(offset!(socket_sk))?;
+                Some(Self { pointer, sort: sort(pointer) })
+            }
+            Part::Pipe => {
+                let inode = file.follow(offset!(file_inode))?;
+                let pointer = Kptr::<Raw>::to(inode.get(offset!(inode_pipe)).or_zero())?;
+                Some(Self { pointer, sort: Sort::Pipe })
+            }
+            Part::Epoll | Part::Nothing => None,
+        }
+    }
+
+    /// The queue of this number ([`queue`]), where there is one.
+    #[inline(always)]
+    pub fn queue(self, number: u32) -> Option<Queue<'static>> {
+        let at = |offset| self.pointer.member(offset);
+        use Links::{Chain, List, Ring, Tree};
+        let (head, links) = match (number, self.sort) {
+            (queue::PIPE, Sort::Pipe) => (Some(self.pointer), Ring),
+            (_, Sort::Pipe) | (queue::PIPE, _) => return None,
+            (queue::ACCEPT, Sort::UnixListener) => (at(offset!(sock_receive_queue)), List),
+            (queue::ACCEPT, Sort::TcpListener) => (at(offset!(icsk_accept_head)), Chain),
+            (queue::ACCEPT, _) | (queue::RECEIVE, Sort::UnixListener) => return None,
+            (queue::RECEIVE, _) => (at(offset!(sock_receive_queue)), List),
+            (queue::READER, Sort::Udp) => (at(offset!(udp_reader_queue)), List),
+            (queue::RETRANSMIT, Sort::Tcp) => (at(offset!(sock_rtx_queue)), Tree),
+            (queue::OUT_OF_ORDER, Sort::Tcp) => (at(offset!(tcp_out_of_order)), Tree),
+            (queue::WRITE, _) => (at(offset!(sock_write_queue)), List),
+            (queue::ERROR, _) => (at(offset!(sock_error_queue)), List),
+            (queue::BACKLOG, _) => (at(offset!(sock_backlog_head)), Chain),
+            _ => return None,
+        };
+        Some(Queue {
+            number,
+            sort: self.sort,
+            owner: self.pointer,
+            head: head?,
+            links,
+            of: PhantomData,
+        })
+    }
+}
+
+/// Which queues a socket has, by its family, type and state.
+#[inline(always)]
+fn sort(sk: Kptr<Raw>) -> Sort {
+    let family: u16 = sk.get(offset!(sock_family)).or_zero();
+    let kind: u16 = sk.get(offset!(sock_type)).or_zero();
+    let protocol: u16 = sk.get(offset!(sock_protocol)).or_zero();
+    let listens = sk.get::<u8>(offset!(sock_state)).is(TCP_LISTEN);
+    match (family, kind, protocol) {
+        (AF_UNIX, ..) if listens => Sort::UnixListener,
+        (AF_UNIX, ..) => Sort::Unix,
+        (AF_INET | AF_INET6, SOCK_STREAM, IPPROTO_TCP) if listens => Sort::TcpListener,
+        (AF_INET | AF_INET6, SOCK_STREAM, IPPROTO_TCP) => Sort::Tcp,
+        (AF_INET | AF_INET6, SOCK_DGRAM, IPPROTO_UDP | IPPROTO_UDPLITE) => Sort::Udp,
+        _ => Sort::Socket,
+    }
+}
+
+/// The queues of a file, for as long as the file is looked at.
+pub struct Queues<'a> {
+    owner: Option<Owner>,
+    first: u32,
+    file: PhantomData<&'a ()>,
+}
+
+/// One queue.
+#[derive(Clone, Copy)]
+pub struct Queue<'a> {
+    /// One of [`queue`].
+    pub number: u32,
+    /// What kind of socket it is of.
+    pub sort: Sort,
+    /// The socket or pipe.
+    pub owner: Kptr<Raw>,
+    /// The `sk_buff_head`, the pointer to the first of a chain or to a tree's top node, or the
+    /// pipe.
+    pub head: Kptr<Raw>,
+    /// How its packets hang together.
+    pub links: Links,
+    of: PhantomData<&'a ()>,
+}
+
+impl<'a> Queue<'a> {
+    /// Puts it into a map.
+    #[inline(always)]
+    pub fn keep(&self, numbers: &mut QueueNumbers) {
+        let kept = QueueNumbers {
+            owner: self.owner.address(),
+            head: self.head.address(),
+            number: self.number,
+            sort: self.sort as u32,
+            links: self.links as u32,
+            reserved: 0,
+        };
+        // SAFETY: a reference is writable. Volatile as in `QueueNumbers::queue`.
+        unsafe { (&raw mut *numbers).write_volatile(kept) };
+    }
+
+    /// Its packets.
+    #[inline(always)]
+    pub fn packets(&self) -> Packets<'_> {
+        Packets::of(self)
+    }
+}
+
+impl<'a> Queues<'a> {
+    /// The queues of `owner`.
+    #[inline(always)]
+    pub fn of(owner: Option<Owner>) -> Self {
+        Self { owner, first: 0, file: PhantomData }
+    }
+
+    /// Those from the one of this number on.
+    #[inline(always)]
+    pub fn resume(self, first: u32) -> Self {
+        Self { first, ..self }
+    }
+
+    /// Calls `step` with each queue there is.
+    #[inline(always)]
+    pub fn for_each(self, mut step: impl for<'step> FnMut(Queue<'step>) -> Step) {
+        let Some(Owner { pointer, sort }) = self.owner else { return };
+        let first = self.first;
+        repeat(queue::COUNT.saturating_sub(first), |index| {
+            let number = first.wrapping_add(index);
+            if crib_queue_at(pointer.address(), sort as u32, number) == 0 {
+                return Step::Continue;
+            }
+            match emit::kept_queue() {
+                Some(queue) => step(queue),
+                None => Step::Continue,
+            }
+        });
+    }
+}
+
+/// Puts the queue of this number into the map; 0 where there is none. A global function: see
+/// [`crate::level`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn crib_queue_at(owner: u64, sort: u32, number: u32) -> u32 {
+    let Some(dump) = emit::dump() else { return 0 };
+    let Some(pointer) = Kptr::<Raw>::to(owner) else { return 0 };
+    match (Owner { pointer, sort: Sort::from_number(sort) }).queue(number) {
+        Some(queue) => {
+            queue.keep(&mut dump.queue);
+            1
+        }
+        None => 0,
+    }
+}
+
+impl crate::task_file::File<'_> {
+    /// Its queues, if it is a socket or a pipe.
+    #[inline(always)]
+    pub fn queues(&self) -> Queues<'_> {
+        let part = crate::file::queue_part(self.pointer());
+        Queues::of(Owner::of(self.pointer(), part))
+    }
+}

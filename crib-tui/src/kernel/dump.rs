@@ -1,0 +1,261 @@
+//! A dump: what was asked for becomes requests to the nested program, and its records files.
+
+use std::io;
+use std::time::SystemTime;
+
+use crib_common::dump::{DumpRequest, HOPS, Hop, dump_bits, queue};
+
+use super::nested::{Nested, RunError};
+use super::{Filter, Reader, ended, failed, garbled, missing, not_hidden, pages, still_there};
+use crate::decode::{Record, Records};
+use crate::model::assemble::{self, Dumped};
+use crate::model::{
+    Dump, DumpFiles, DumpReading, File, FlightHop, ProcessState, Queue, QueueName, ReadError,
+};
+use crate::procfs;
+
+/// How often a file is read again whose queue, packet or descriptor changed meanwhile.
+const TRIES: u32 = 4;
+
+/// See [`crate::source::Reader::dump`].
+pub fn read(reader: &mut Reader, request: &Dump) -> Result<DumpReading, ReadError> {
+    let time = SystemTime::now();
+    let process = procfs::process(request.pid)?;
+    let mut reading = DumpReading { time, process, files: Vec::new(), complete: true, runs: 0 };
+    if reading.process.state == ProcessState::Alive {
+        open(reader)?;
+        match &request.files {
+            DumpFiles::All => all(reader, request, &mut reading)?,
+            DumpFiles::One { fd, tid, hops } => {
+                let one = One { tid: tid.unwrap_or(request.pid), fd: *fd, hops };
+                let file = one_file(reader, request, &mut reading, one)?;
+                reading.files.push(file);
+            }
+        }
+    }
+    still_there(&reading.process)?;
+    if reading.files.is_empty() {
+        not_hidden(&reading.process)?;
+    }
+    Ok(reading)
+}
+
+/// Loads the nested program when it is first needed, and finds out where pages are.
+fn open(reader: &mut Reader) -> Result<(), ReadError> {
+    if reader.nested.is_some() {
+        return Ok(());
+    }
+    let filters = reader.filter == Filter::Link;
+    let mut nested = Nested::open(&mut reader.object, filters).map_err(missing)?;
+    reader.pages = pages::find(&mut nested, &mut reader.object).map_err(could_not_run)?;
+    reader.nested = Some(nested);
+    Ok(())
+}
+
+fn could_not_run(error: RunError) -> ReadError {
+    match error {
+        RunError::Load(error) => missing(error),
+        RunError::Attach(ref source) | RunError::Read(ref source) => {
+            let kind = source.kind();
+            failed("cannot read the process's queues", io::Error::new(kind, error))
+        }
+    }
+}
+
+/// All files of all tables, and then those again that changed while they were read.
+fn all(reader: &mut Reader, request: &Dump, reading: &mut DumpReading) -> Result<(), ReadError> {
+    for (index, tid) in procfs::table_threads(request.pid)?.into_iter().enumerate() {
+        let own = (index > 0).then_some(tid);
+        let wire = DumpRequest { tid, last_fd: u32::MAX, ..wire(reader, request) };
+        let dumped = run(reader, &mut *reading, wire)?;
+        // The leader's table is gone when the process ends; a thread may end by itself.
+        if !dumped.whole && own.is_none() {
+            return Err(ended(&reading.process));
+        }
+        reading.complete &= dumped.whole;
+        for mut file in dumped.files {
+            file.tid = own;
+            let fd = file.fd.unwrap_or_default();
+            let one = One { tid, fd, hops: &[] };
+            if dumped.changed.contains(&fd) || is_torn(&file) {
+                match again(reader, request, reading, one, Some(file))? {
+                    Some(now) => file = File { tid: own, ..now },
+                    // It was closed meanwhile.
+                    None => continue,
+                }
+            }
+            deeper(reader, request, reading, one, &mut file, 0)?;
+            reading.files.push(file);
+        }
+    }
+    Ok(())
+}
+
+/// One file: a descriptor's, or one in flight.
+#[derive(Clone, Copy)]
+struct One<'a> {
+    tid: u32,
+    fd: u32,
+    hops: &'a [FlightHop],
+}
+
+fn one_file(
+    reader: &mut Reader,
+    request: &Dump,
+    reading: &mut DumpReading,
+    one: One<'_>,
+) -> Result<File, ReadError> {
+    let file = again(reader, request, reading, one, None)?;
+    let Some(mut file) = file else {
+        still_there(&reading.process)?;
+        return Err(ReadError::NoFile { pid: request.pid, fd: one.fd });
+    };
+    file.tid = (one.tid != request.pid).then_some(one.tid);
+    Ok(file)
+}
+
+/// Reads one file until it is whole, some times at most; none where it is not open. `last` is
+/// what is shown if it never is.
+fn again(
+    reader: &mut Reader,
+    request: &Dump,
+    reading: &mut DumpReading,
+    one: One<'_>,
+    mut last: Option<File>,
+) -> Result<Option<File>, ReadError> {
+    for _ in 0..TRIES {
+        let dumped = run(reader, reading, one.wire(wire(reader, request)))?;
+        let Some(file) = dumped.files.into_iter().next() else { return Ok(None) };
+        let changed = !dumped.changed.is_empty();
+        let whole = !changed && !is_torn(&file);
+        last = Some(file);
+        if whole {
+            break;
+        }
+    }
+    Ok(last)
+}
+
+impl One<'_> {
+    /// The request for it.
+    fn wire(self, request: DumpRequest) -> DumpRequest {
+        let mut hops = [Hop::default(); HOPS];
+        for (to, from) in hops.iter_mut().zip(self.hops) {
+            *to = Hop {
+                queue: number(from.queue),
+                packet: from.packet,
+                file: from.file,
+                reserved: 0,
+            };
+        }
+        DumpRequest {
+            tid: self.tid,
+            first_fd: self.fd,
+            last_fd: self.fd,
+            hop_count: self.hops.len().min(HOPS) as u32,
+            hops,
+            ..request
+        }
+    }
+}
+
+/// Looks into the sockets and pipes in flight in a file's queues, as deep as it goes.
+fn deeper(
+    reader: &mut Reader,
+    request: &Dump,
+    reading: &mut DumpReading,
+    one: One<'_>,
+    file: &mut File,
+    depth: usize,
+) -> Result<(), ReadError> {
+    let Some(socket) = &mut file.socket else { return Ok(()) };
+    for queue in socket.queues.iter_mut().flatten() {
+        let name = queue.name;
+        for packet in &mut queue.packets {
+            for (place, flight) in packet.files.iter_mut().enumerate() {
+                let is_pipe = flight.pipe.is_some();
+                if flight.socket.is_none() && !is_pipe {
+                    continue;
+                }
+                if depth >= HOPS {
+                    if let Some(socket) = &mut flight.socket {
+                        socket.deeper = true;
+                    }
+                    continue;
+                }
+                let hop = FlightHop { queue: name, packet: packet.index, file: place as u32 };
+                let hops = [one.hops, &[hop]].concat();
+                let one = One { hops: &hops, ..one };
+                // It may have been taken meanwhile, or another one stand in its place.
+                let now = again(reader, request, reading, one, None)?;
+                if let Some(now) = now.filter(|now| now.id == flight.id) {
+                    *flight = now;
+                    deeper(reader, request, reading, one, flight, depth + 1)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One request, whose records become files.
+fn run(
+    reader: &mut Reader,
+    reading: &mut DumpReading,
+    request: DumpRequest,
+) -> Result<Dumped, ReadError> {
+    let process = &reading.process;
+    reader.records.clear();
+    let Some(nested) = &mut reader.nested else { return Ok(Dumped::default()) };
+    let done =
+        nested.run(&mut reader.object, request, &mut reader.records).map_err(could_not_run)?;
+    reading.runs += done.runs;
+    for record in Records::new(&reader.records) {
+        if let Record::Ops(record) = record.map_err(|error| garbled(process, error))? {
+            reader.symbols.learn(record);
+        }
+    }
+    // Without names the files are shown all the same.
+    let _ = reader.symbols.resolve();
+    let records = Records::new(&reader.records);
+    assemble::dump(records, |ops| reader.symbols.name(ops), &reader.key)
+        .map_err(|error| garbled(process, error))
+}
+
+/// What is asked for, as far as it is the same for all files.
+fn wire(reader: &Reader, request: &Dump) -> DumpRequest {
+    let queues = request.queues.iter().fold(0, |bits, &queue| bits | 1 << number(queue));
+    let pages = reader.pages.map_or(0, |_| dump_bits::PAGES);
+    DumpRequest {
+        page_constant: reader.pages.unwrap_or(0),
+        queues,
+        first_packet: *request.packets.start(),
+        last_packet: *request.packets.end(),
+        payload: request.payload,
+        bits: pages | dump_bits::PATHS | dump_bits::WATCHES | dump_bits::FLIGHT,
+        ..DumpRequest::default()
+    }
+}
+
+fn number(name: QueueName) -> u32 {
+    match name {
+        QueueName::Receive => queue::RECEIVE,
+        QueueName::Reader => queue::READER,
+        QueueName::Write => queue::WRITE,
+        QueueName::Retransmit => queue::RETRANSMIT,
+        QueueName::OutOfOrder => queue::OUT_OF_ORDER,
+        QueueName::Error => queue::ERROR,
+        QueueName::Backlog => queue::BACKLOG,
+        QueueName::Accept => queue::ACCEPT,
+        QueueName::Pipe => queue::PIPE,
+    }
+}
+
+/// Whether something in a file changed while it was read.
+fn is_torn(file: &File) -> bool {
+    let torn = |queues: &Option<Vec<Queue>>| {
+        queues.iter().flatten().any(|queue| queue.torn || queue.packets.iter().any(|p| p.torn))
+    };
+    file.socket.as_ref().is_some_and(|socket| torn(&socket.queues))
+        || file.pipe.as_ref().is_some_and(|pipe| torn(&pipe.queues))
+}

@@ -1,0 +1,29 @@
+//! Which thread's descriptor table a file is in.
+
+use std::collections::HashMap;
+
+use crib_common::record::FileRecord;
+
+/// The descriptor tables of one process's threads, most of which share one.
+///
+/// The kernel leaves out threads that share their leader's table, but not those that share one
+/// with another thread, nor those of a leader that has exited.
+#[derive(Default)]
+pub(super) struct Tables {
+    owners: HashMap<u64, u32>,
+    common: Option<u64>,
+}
+
+impl Tables {
+    /// The thread through which a table was first seen.
+    pub(super) fn first_owner(&mut self, table: u64, tid: u32) -> u32 {
+        *self.owners.entry(table).or_insert(tid)
+    }
+
+    /// The thread whose own table a file is in; none for the process's common table, which is
+    /// its leader's, or the first that is met where the leader has exited.
+    pub(super) fn own_thread(&mut self, record: &FileRecord) -> Option<u32> {
+        let common = *self.common.get_or_insert(record.table);
+        (record.table != common).then_some(record.tid)
+    }
+}
