@@ -162,8 +162,8 @@ fn keys() -> Section {
     let bindings = BINDINGS.iter().filter(|binding| binding.contexts != [Context::Help]);
     bindings.fold(section, |section, binding| {
         let contexts: Vec<_> = binding.contexts.iter().map(|&context| view(context)).collect();
-        let all = [Context::Picker, Context::Files, Context::File].map(view);
-        let everywhere = all.iter().all(|view| contexts.contains(view));
+        let all = [Context::Picker, Context::Files, Context::File, Context::Queue, Context::Packet];
+        let everywhere = all.iter().all(|&context| contexts.contains(&view(context)));
         let place =
             if everywhere { String::new() } else { format!(" In: {}.", contexts.join(", ")) };
         section.entry([bold(binding.label)], &format!("{}.{place}", sentence(binding.help)))
@@ -175,6 +175,8 @@ fn view(context: Context) -> &'static str {
         Context::Picker => "the list of processes",
         Context::Files => "the table of files",
         Context::File => "the view of one file",
+        Context::Queue => "the packets of a queue",
+        Context::Packet => "the view of one packet",
         Context::Help => "the help",
     }
 }

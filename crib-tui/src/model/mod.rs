@@ -21,6 +21,8 @@ mod queue;
 mod reading;
 #[cfg(test)]
 pub(crate) mod sample;
+#[cfg(test)]
+pub(crate) mod sample_queues;
 mod socket;
 pub mod sort;
 mod tcp;

@@ -11,7 +11,9 @@ use jiff::tz::TimeZone;
 use ratatui::backend::TestBackend;
 
 use super::*;
-use crate::model::{FilesReading, ProcessesReading, ReadError, Source, sample};
+use crate::model::{
+    Dump, DumpReading, FilesReading, ProcessesReading, ReadError, Source, sample, sample_queues,
+};
 use crate::tui::theme::Theme;
 use crate::tui::worker::Readings;
 
@@ -38,6 +40,10 @@ impl Readings for Sample {
         assert_ne!(self.files_until, 0, "a bug, for the test");
         self.files_until -= 1;
         Ok(sample::reading())
+    }
+
+    fn dump(&mut self, request: &Dump) -> Result<DumpReading, ReadError> {
+        sample_queues::dump(request)
     }
 }
 

@@ -64,6 +64,13 @@ pub fn clock(time: SystemTime, zone: &TimeZone) -> String {
         .unwrap_or_default()
 }
 
+/// The time of day, to the millisecond; empty for a time that no calendar has.
+pub fn moment(time: SystemTime, zone: &TimeZone) -> String {
+    jiff::Timestamp::try_from(time)
+        .map(|time| time.to_zoned_datetime(zone.clone()).strftime("%H:%M:%S.%3f").to_string())
+        .unwrap_or_default()
+}
+
 /// The share of `part` in `whole`, in percent; none where there is no whole.
 pub fn percent(part: u64, whole: Option<u64>) -> Option<u64> {
     let whole = whole.filter(|&whole| whole > 0)?;

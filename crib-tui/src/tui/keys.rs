@@ -16,6 +16,8 @@ pub enum Command {
     Right,
     Open,
     Back,
+    /// Shows a packet's bytes as text instead of as digits, or the other way round.
+    Switch,
     Search,
     NextMatch,
     PreviousMatch,
@@ -39,6 +41,10 @@ pub enum Context {
     Files,
     /// All there is to say about one file.
     File,
+    /// The packets of one queue.
+    Queue,
+    /// All there is to say about one packet.
+    Packet,
     /// The help.
     Help,
 }
@@ -56,10 +62,12 @@ pub struct Binding {
     keys: &'static [(KeyCode, KeyModifiers, Command)],
 }
 
-use Context::{File, Files, Help, Picker};
+use Context::{File, Files, Help, Packet, Picker, Queue};
 
-const ALL: &[Context] = &[Picker, Files, File, Help];
-const TABLES: &[Context] = &[Picker, Files];
+const ALL: &[Context] = &[Picker, Files, File, Queue, Packet, Help];
+const READINGS: &[Context] = &[Picker, Files, File, Queue, Packet];
+const TABLES: &[Context] = &[Picker, Files, Queue];
+const SEARCHED: &[Context] = &[Picker, Files];
 const NONE: KeyModifiers = KeyModifiers::NONE;
 const CTRL: KeyModifiers = KeyModifiers::CONTROL;
 
@@ -75,16 +83,16 @@ const fn char(c: char, command: Command) -> (KeyCode, KeyModifiers, Command) {
 pub const BINDINGS: &[Binding] = &[
     Binding {
         label: "Enter",
-        help: "open the selected process or file",
+        help: "open what is selected: a process, file, queue, packet, watch or file in flight",
         footer: Some(("Enter", "open")),
-        contexts: TABLES,
+        contexts: READINGS,
         keys: &[key(KeyCode::Enter, Command::Open)],
     },
     Binding {
         label: "Esc Backspace",
         help: "go back",
         footer: Some(("Esc", "back")),
-        contexts: &[Files, File, Help],
+        contexts: &[Files, File, Queue, Packet, Help],
         keys: &[key(KeyCode::Esc, Command::Back), key(KeyCode::Backspace, Command::Back)],
     },
     Binding {
@@ -98,7 +106,7 @@ pub const BINDINGS: &[Binding] = &[
         label: "/",
         help: "search: processes by pid, name, user and command line; files by any text",
         footer: Some(("/", "search")),
-        contexts: TABLES,
+        contexts: SEARCHED,
         keys: &[char('/', Command::Search)],
     },
     Binding {
@@ -150,8 +158,15 @@ pub const BINDINGS: &[Binding] = &[
         label: "Space",
         help: "pause: read nothing until pressed again",
         footer: Some(("Space", "pause")),
-        contexts: &[Picker, Files, File],
+        contexts: READINGS,
         keys: &[char(' ', Command::Pause)],
+    },
+    Binding {
+        label: "x",
+        help: "show a packet's bytes as text instead of in hexadecimal, and back",
+        footer: Some(("x", "hex/text")),
+        contexts: &[Packet],
+        keys: &[char('x', Command::Switch)],
     },
     Binding {
         label: "Up Down k j",
@@ -199,7 +214,7 @@ pub const BINDINGS: &[Binding] = &[
         label: "? F1",
         help: "this help",
         footer: Some(("?", "help")),
-        contexts: &[Picker, Files, File],
+        contexts: READINGS,
         keys: &[char('?', Command::Help), key(KeyCode::F(1), Command::Help)],
     },
     Binding {
@@ -289,10 +304,18 @@ mod tests {
 
     #[test]
     fn keys_of_screens_that_do_not_exist_do_nothing() {
-        for c in ['t', 'l', 'p', 'w', 'x'] {
+        for c in ['t', 'l', 'p'] {
             for &context in ALL {
                 assert_eq!(command(context, &press(KeyCode::Char(c), NONE)), None);
             }
+        }
+    }
+
+    #[test]
+    fn keys_for_packets_do_nothing_elsewhere() {
+        for &context in ALL {
+            let switch = command(context, &press(KeyCode::Char('x'), NONE));
+            assert_eq!(switch, (context == Packet).then_some(Command::Switch));
         }
     }
 

@@ -14,8 +14,13 @@ use super::app::App;
 use super::event::Event;
 use super::theme::Theme;
 use super::view;
-use super::worker::{FilesOutcome, FilesRequest, Opened, ProcessList, Reply, Request};
-use crate::model::{FilesReading, FilesTable, History, ProcessesReading, Source, sample};
+use super::worker::{
+    DumpOutcome, DumpRequest, FilesOutcome, FilesRequest, Opened, ProcessList, Reply, Request,
+};
+use crate::model::{
+    File, FilesReading, FilesTable, History, ProcessesReading, ReadError, Source, sample,
+    sample_queues,
+};
 
 /// The application, and what the reading thread would know.
 pub(crate) struct Stage {
@@ -25,6 +30,8 @@ pub(crate) struct Stage {
     pub(crate) pending: Option<Request>,
     /// What was asked for besides readings.
     pub(crate) wishes: Vec<Action>,
+    /// What a dump finds.
+    pub(crate) world: Vec<File>,
     history: History,
 }
 
@@ -44,6 +51,7 @@ impl Stage {
             terminal: Terminal::new(TestBackend::new(1, 1)).unwrap(),
             pending: None,
             wishes: Vec::new(),
+            world: sample_queues::files(),
             history: History::default(),
         };
         stage.resize(80, 24);
@@ -129,6 +137,48 @@ impl Stage {
 
     fn outcome(&mut self, session: u64, outcome: FilesOutcome) {
         self.happen(Event::Reply(Reply::Files { session, outcome }));
+    }
+
+    /// Answers dumps from the world until something else is asked for, or nothing.
+    pub(crate) fn dump(&mut self) {
+        while matches!(self.pending, Some(Request::Dump(_))) {
+            self.dump_once();
+        }
+    }
+
+    /// Answers one dump from the world.
+    pub(crate) fn dump_once(&mut self) {
+        let request = self.dump_request();
+        let outcome = match sample_queues::answer(&self.world, &request.dump) {
+            Ok(reading) => DumpOutcome::Read(Box::new(reading)),
+            Err(ReadError::NoFile { .. }) => DumpOutcome::NoFile,
+            Err(error) => DumpOutcome::Failed(error.to_string()),
+        };
+        self.dumped(request, outcome);
+    }
+
+    /// Answers a dump with something else than a reading.
+    pub(crate) fn dumped(&mut self, request: DumpRequest, outcome: DumpOutcome) {
+        let DumpRequest { session, ticket, .. } = request;
+        self.happen(Event::Reply(Reply::Dump { session, ticket, outcome }));
+    }
+
+    pub(crate) fn dump_request(&mut self) -> DumpRequest {
+        match self.pending.take() {
+            Some(Request::Dump(request)) => request,
+            other => panic!("no dump was asked for, but {other:?}"),
+        }
+    }
+
+    /// Opens a file of the sample table by its descriptor, and reads it.
+    pub(crate) fn open(&mut self, fd: u32) {
+        let files = self.app.files.as_ref().unwrap();
+        let is_it = |&row: &u32| files.rows()[row as usize].file.fd == Some(fd);
+        let place = files.order.iter().position(is_it).unwrap();
+        self.keys("g");
+        (0..place).for_each(|_| self.press(KeyCode::Down));
+        self.keys("\n");
+        self.dump();
     }
 
     pub(crate) fn files_request(&mut self) -> FilesRequest {

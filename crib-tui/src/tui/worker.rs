@@ -7,7 +7,8 @@ use tokio::sync::{mpsc as replies, oneshot};
 
 use super::arrangement::Arrangement;
 use crate::model::{
-    FilesReading, FilesTable, History, ProcessState, ProcessesReading, ReadError, Source,
+    Dump, DumpReading, FilesReading, FilesTable, History, ProcessState, ProcessesReading,
+    ReadError, Source,
 };
 use crate::source;
 
@@ -18,6 +19,40 @@ pub enum Request {
     Processes,
     /// The files of one.
     Files(FilesRequest),
+    /// One file with its queues, packets and bytes.
+    Dump(DumpRequest),
+}
+
+/// A request for one file with what is queued in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DumpRequest {
+    /// As in [`FilesRequest`].
+    pub session: u64,
+    /// What the answer is for: it comes back with it.
+    pub ticket: Ticket,
+    /// What is wanted.
+    pub dump: Dump,
+}
+
+/// What a dump is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// The screen that it is for: another one may be shown when the answer comes.
+    pub screen: u64,
+    /// What the screen wants with it.
+    pub aim: Aim,
+}
+
+/// What a screen wants with a dump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aim {
+    /// Show it.
+    Show,
+    /// Find the packet again that the screen at this depth shows: its place has changed.
+    Find {
+        /// The screen's place among those that are open.
+        depth: usize,
+    },
 }
 
 /// A request for the files of one process.
@@ -46,6 +81,30 @@ pub enum Reply {
         /// What came of it.
         outcome: FilesOutcome,
     },
+    /// One file with what is queued in it.
+    Dump {
+        /// As in the request.
+        session: u64,
+        /// As in the request.
+        ticket: Ticket,
+        /// What came of it.
+        outcome: DumpOutcome,
+    },
+}
+
+/// What came of a request for one file.
+#[derive(Debug)]
+pub enum DumpOutcome {
+    /// It was read.
+    Read(Box<DumpReading>),
+    /// No such file is open, or the file in flight has been taken.
+    NoFile,
+    /// The process has ended.
+    Ended,
+    /// Dumps can't be had here, in one line that says why.
+    Missing(String),
+    /// Reading failed, in one line; the next time may go well.
+    Failed(String),
 }
 
 /// All processes at one moment.
@@ -96,6 +155,11 @@ pub trait Readings {
     /// # Errors
     /// As [`source::Reader::files`].
     fn files(&mut self, pid: u32) -> Result<FilesReading, ReadError>;
+    /// Files of one process with what is queued in them.
+    ///
+    /// # Errors
+    /// As [`source::Reader::dump`].
+    fn dump(&mut self, request: &Dump) -> Result<DumpReading, ReadError>;
 }
 
 impl Readings for source::Reader {
@@ -113,6 +177,10 @@ impl Readings for source::Reader {
 
     fn files(&mut self, pid: u32) -> Result<FilesReading, ReadError> {
         self.files(pid)
+    }
+
+    fn dump(&mut self, request: &Dump) -> Result<DumpReading, ReadError> {
+        self.dump(request)
     }
 }
 
@@ -188,6 +256,10 @@ fn serve<R: Readings>(
             Request::Files(request) => {
                 Reply::Files { session: request.session, outcome: session.read(readings, request) }
             }
+            Request::Dump(DumpRequest { session: number, ticket, dump }) => {
+                let outcome = session.dump(readings, number, &dump);
+                Reply::Dump { session: number, ticket, outcome }
+            }
         };
         if replies.send(reply).is_err() {
             return;
@@ -247,108 +319,26 @@ impl Session {
         let order = arrangement.order(&table);
         FilesOutcome::Read { table, arrangement, order }
     }
+
+    fn dump<R: Readings>(&self, readings: &mut R, number: u64, dump: &Dump) -> DumpOutcome {
+        let reading = match readings.dump(dump) {
+            Ok(reading) => reading,
+            Err(ReadError::NoFile { .. }) => return DumpOutcome::NoFile,
+            Err(ReadError::NoProcess(_) | ReadError::Ended { .. }) => return DumpOutcome::Ended,
+            Err(error @ ReadError::Missing { .. }) => {
+                return DumpOutcome::Missing(error.to_string());
+            }
+            Err(error) => return DumpOutcome::Failed(error.to_string()),
+        };
+        // Another process may have its pid by now.
+        let known = self.start_ticks.filter(|_| self.number == number);
+        if known.is_some_and(|ticks| ticks != reading.process.start_ticks) {
+            return DumpOutcome::Ended;
+        }
+        DumpOutcome::Read(Box::new(reading))
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::sample;
-
-    /// Answers with what is next in a list.
-    struct Script(std::vec::IntoIter<Result<FilesReading, ReadError>>);
-
-    impl Readings for Script {
-        fn source(&self) -> Source {
-            Source::Procfs
-        }
-
-        fn reason(&self) -> Option<&str> {
-            Some("no privileges")
-        }
-
-        fn processes(&mut self) -> Result<ProcessesReading, ReadError> {
-            Ok(sample::processes())
-        }
-
-        fn files(&mut self, pid: u32) -> Result<FilesReading, ReadError> {
-            self.0.next().unwrap_or(Err(ReadError::NoProcess(pid)))
-        }
-    }
-
-    async fn outcomes(
-        start_ticks: Option<u64>,
-        script: Vec<Result<FilesReading, ReadError>>,
-    ) -> Vec<String> {
-        let count = script.len();
-        let (mut worker, opened) = Worker::start(|| Ok(Script(script.into_iter()))).await.unwrap();
-        assert_eq!(opened.reason.as_deref(), Some("no privileges"));
-        let mut seen = Vec::new();
-        for _ in 0..count {
-            worker.request(Request::Files(FilesRequest {
-                session: 1,
-                pid: 4242,
-                start_ticks,
-                arrangement: Arrangement::default(),
-            }));
-            let Some(Reply::Files { session: 1, outcome }) = worker.reply().await else {
-                panic!("no answer")
-            };
-            seen.push(match outcome {
-                FilesOutcome::Read { order, .. } => format!("{} rows", order.len()),
-                other => format!("{other:?}"),
-            });
-        }
-        seen
-    }
-
-    fn gone() -> Result<FilesReading, ReadError> {
-        Err(ReadError::NoProcess(4242))
-    }
-
-    #[tokio::test]
-    async fn a_process_that_was_never_there_is_told_from_one_that_ended() {
-        assert_eq!(outcomes(None, vec![gone()]).await, ["NoProcess"]);
-        assert_eq!(outcomes(Some(100), vec![gone()]).await, ["Ended { zombie: false }"]);
-        assert_eq!(
-            outcomes(None, vec![Ok(sample::reading()), gone()]).await[1],
-            "Ended { zombie: false }"
-        );
-    }
-
-    #[tokio::test]
-    async fn another_process_under_the_same_pid_is_an_end() {
-        let mut other = sample::reading();
-        other.process.start_ticks += 1;
-        assert_eq!(
-            outcomes(None, vec![Ok(sample::reading()), Ok(other)]).await[1],
-            "Ended { zombie: false }"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_zombie_has_ended() {
-        let mut zombie = sample::reading();
-        zombie.process.state = ProcessState::Zombie;
-        zombie.files.clear();
-        assert_eq!(outcomes(None, vec![Ok(zombie)]).await, ["Ended { zombie: true }"]);
-    }
-
-    #[tokio::test]
-    async fn a_failure_is_passed_on_and_the_next_reading_may_succeed() {
-        let failure = Err(ReadError::Missing { what: "no".into(), remedy: "sudo".into() });
-        let seen = outcomes(None, vec![failure, Ok(sample::reading())]).await;
-        assert_eq!(
-            seen,
-            ["Failed(\"no; sudo\")".to_owned(), format!("{} rows", sample::reading().files.len())]
-        );
-    }
-
-    #[tokio::test]
-    async fn a_source_that_cannot_be_opened_is_an_error() {
-        let open = || -> Result<Script, _> {
-            Err(ReadError::Missing { what: "no BTF".into(), remedy: "rebuild".into() })
-        };
-        let error = Worker::start(open).await.unwrap_err();
-        assert_eq!(error.to_string(), "no BTF; rebuild");
-    }
-}
+#[path = "worker_tests.rs"]
+mod tests;

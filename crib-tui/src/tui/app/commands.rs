@@ -1,6 +1,6 @@
 //! What each key's command changes.
 
-use super::{App, Files};
+use super::{App, Body, Message};
 use crate::tui::action::Action;
 use crate::tui::keys::Command;
 use crate::tui::view;
@@ -22,6 +22,7 @@ impl App {
                 }
             }
             Command::Open => return self.open(),
+            Command::Switch => self.switch(),
             Command::Back => return self.back(),
             Command::Search => self.begin_search(),
             Command::Filter => self.begin_filter(),
@@ -47,16 +48,11 @@ impl App {
 
     /// Opens what is selected.
     pub(super) fn open(&mut self) -> Vec<Action> {
-        if let Some(files) = &mut self.files {
-            files.open_selected();
-            return Vec::new();
+        if self.files.is_some() {
+            return self.open_within();
         }
-        let session = self.next_session();
-        let arrangement = self.first_arrangement();
-        let glyphs = self.theme.glyphs;
-        let Some((process, _)) = self.picker.selected() else { return Vec::new() };
-        self.files =
-            Some(Files::new(session, process.pid, Some(process.clone()), arrangement, glyphs));
+        let Some((process, _)) = self.picker.selected().cloned() else { return Vec::new() };
+        self.files = Some(self.look_at(process.pid, Some(process)));
         self.refresh_soon()
     }
 
@@ -65,12 +61,10 @@ impl App {
             return Vec::new();
         }
         match &mut self.files {
-            Some(files) if files.detail.is_some() => {
-                files.detail = None;
-                Vec::new()
-            }
-            Some(_) => {
-                self.files = None;
+            Some(files) => {
+                if !files.pop() {
+                    self.files = None;
+                }
                 self.refresh_soon()
             }
             None => {
@@ -83,19 +77,25 @@ impl App {
 
     pub(super) fn step(&mut self, by: isize) {
         let page = self.page();
+        let view = self.sheet_view();
         match (&mut self.help, &mut self.files) {
-            (Some(scroll), _)
-            | (None, Some(Files { detail: Some(super::Detail { scroll, .. }), .. })) => {
-                *scroll = scroll.saturating_add_signed(by);
-            }
-            (None, Some(files)) => files.step(by, page),
+            (Some(scroll), _) => *scroll = scroll.saturating_add_signed(by),
+            (None, Some(files)) => match files.screens.last_mut().map(|screen| &mut screen.body) {
+                None => files.step(by, page),
+                Some(Body::File(screen)) => screen.sheet.step(by, view),
+                Some(Body::Packet(screen)) => screen.sheet.step(by, view),
+                Some(Body::Queue(screen)) => screen.step(by, page),
+            },
             (None, None) => self.picker.step(by, page),
         }
     }
 
     fn shift(&mut self, change: impl FnOnce(u16) -> u16) {
         let shift = match &mut self.files {
-            Some(files) => &mut files.shift,
+            Some(files) => match files.screens.last_mut().map(|screen| &mut screen.body) {
+                Some(Body::Queue(screen)) => &mut screen.shift,
+                _ => &mut files.shift,
+            },
             None => &mut self.picker.shift,
         };
         *shift = change(*shift);
@@ -105,6 +105,19 @@ impl App {
         let page = self.page();
         let width = self.regions().body.width;
         match &mut self.files {
+            Some(files) if !files.screens.is_empty() => {
+                let Some(Body::Queue(screen)) = files.screens.last_mut().map(|top| &mut top.body)
+                else {
+                    return;
+                };
+                if !screen.is_whole() {
+                    let text = "so long a queue is shown in its own order only";
+                    self.message = Some(Message::Refused(text.to_owned()));
+                } else if let Some(sort) = next_sort(command, screen.sort, screen.columns(), width)
+                {
+                    screen.set_sort(sort, page);
+                }
+            }
             Some(files) => {
                 let sort = files.arrangement.sort;
                 if let Some(sort) = next_sort(command, sort, view::files::COLUMNS, width) {

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::Page;
+use super::dumps::FollowUp;
+use super::screens::{Body, FileScreen, Screen, Standing};
 use crate::model::{File, FileId, FilesTable, Presence, Process, TrackedFile};
 use crate::tui::arrangement::{ActiveFilter, Arrangement};
 use crate::tui::theme::Glyphs;
 use crate::tui::view::cells;
-use crate::tui::view::file::{self as detail_view, DetailLine};
+use crate::tui::view::file::Facts;
 use crate::tui::widget::table::{Cursor, Sort};
 use crate::tui::worker::{FilesOutcome, FilesRequest};
 
@@ -38,9 +40,17 @@ pub struct Files {
     pub shift: u16,
     /// What is searched for, in lower case.
     pub search: Option<String>,
-    /// The file that is looked at closely.
-    pub detail: Option<Detail>,
-    glyphs: Glyphs,
+    /// The screens below the table, the one that is shown last.
+    pub screens: Vec<Screen>,
+    /// Why queues and packets can't be read; none where they can.
+    pub no_dumps: Option<String>,
+    /// Whether the present screen's last reading holds all that it was to hold.
+    pub complete: bool,
+    pub(super) follow_up: Option<FollowUp>,
+    /// Whether packets on the way were looked for already since the interval began.
+    pub(super) searched: bool,
+    pub(super) glyphs: Glyphs,
+    serial: u64,
 }
 
 /// Whether the process is there.
@@ -55,17 +65,6 @@ pub enum Phase {
         /// Its parent has not asked for its exit status yet.
         zombie: bool,
     },
-}
-
-/// A file that is looked at closely.
-#[derive(Clone, Debug)]
-pub struct Detail {
-    /// The file as last read.
-    pub row: TrackedFile,
-    /// What there is to say about it.
-    pub lines: Vec<DetailLine>,
-    /// How many lines are scrolled out at the top.
-    pub scroll: usize,
 }
 
 impl Files {
@@ -89,8 +88,13 @@ impl Files {
             cursor: Cursor::default(),
             shift: 0,
             search: None,
-            detail: None,
+            screens: Vec::new(),
+            no_dumps: None,
+            complete: true,
+            follow_up: None,
+            searched: false,
             glyphs,
+            serial: 0,
         }
     }
 
@@ -135,19 +139,48 @@ impl Files {
                 };
                 self.table = Some(table);
                 self.follow(page);
-                self.refresh_detail();
+                self.refresh_file();
             }
         }
     }
 
-    fn refresh_detail(&mut self) {
-        let (Some(detail), Some(table)) = (&mut self.detail, &self.table) else { return };
-        let key = detail.row.file.key();
+    /// Takes the file that is looked at from the table, where only that is read.
+    fn refresh_file(&mut self) {
+        let Some(table) = self.table.as_ref().filter(|_| self.no_dumps.is_some()) else { return };
+        let Some(screen) = self.screens.last_mut() else { return };
+        let Body::File(file) = &mut screen.body else { return };
+        let key = file.row.file.key();
+        screen.time = Some(table.time);
         match table.rows.iter().find(|row| row.file.key() == key) {
-            Some(row) => detail.row.clone_from(row),
-            None => detail.row.presence = Presence::Closed { left: 0 },
+            Some(row) => {
+                file.row.clone_from(row);
+                screen.standing =
+                    if row.is_closed() { Standing::Closed } else { Standing::Present };
+            }
+            None => {
+                file.row.presence = Presence::Closed { left: 0 };
+                screen.standing = Standing::Closed;
+            }
         }
-        detail.lines = detail_view::lines(&detail.row, table.time, &self.glyphs);
+        self.retell();
+    }
+
+    /// Has the present screen say anew what there is to say about its file.
+    pub(super) fn retell(&mut self) {
+        let Some(screen) = self.screens.last_mut() else { return };
+        let Some(table) = &self.table else { return };
+        let facts = Facts {
+            now: screen.time.unwrap_or(table.time),
+            glyphs: self.glyphs,
+            table: Some(table),
+            unread: self.no_dumps.as_deref(),
+        };
+        if let Body::File(file) = &mut screen.body {
+            if matches!(screen.standing, Standing::Closed | Standing::Replaced) {
+                file.row.presence = Presence::Closed { left: 0 };
+            }
+            file.tell(&facts);
+        }
     }
 
     /// Sorts.
@@ -171,9 +204,30 @@ impl Files {
 
     /// Opens the selected file.
     pub fn open_selected(&mut self) {
-        let Some((table, row)) = self.table.as_ref().zip(self.selected()) else { return };
-        let lines = detail_view::lines(row, table.time, &self.glyphs);
-        self.detail = Some(Detail { row: row.clone(), lines, scroll: 0 });
+        let Some(file) = self.selected().and_then(FileScreen::of_row) else { return };
+        let closed = file.row.is_closed();
+        self.push(Body::File(Box::new(file)));
+        if closed && let Some(screen) = self.screens.last_mut() {
+            screen.standing = Standing::Closed;
+        }
+        self.retell();
+    }
+
+    /// Shows one more screen.
+    pub fn push(&mut self, body: Body) {
+        self.serial += 1;
+        let standing = Standing::Present;
+        self.follow_up = None;
+        self.complete = true;
+        self.screens.push(Screen { serial: self.serial, standing, time: None, body });
+    }
+
+    /// Goes back by one screen; false where there is none.
+    pub fn pop(&mut self) -> bool {
+        self.follow_up = None;
+        self.complete = true;
+        self.error = None;
+        self.screens.pop().is_some()
     }
 
     /// Selects the file at a place of the shown ones.

@@ -2,32 +2,51 @@
 //! done comes back as actions.
 
 mod commands;
+mod drill;
+mod dumps;
 pub mod files;
 pub mod picker;
 pub mod prompt;
+pub mod screens;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyEvent, KeyEventKind};
 use jiff::tz::TimeZone;
 use ratatui::layout::{Position, Rect, Size};
 
-pub use self::files::{Detail, Files, Phase};
+pub use self::files::{Files, Phase};
 pub use self::picker::{Picker, ProcessEntry};
 pub use self::prompt::{Prompt, Purpose};
+pub use self::screens::{Body, Screen, Standing};
 use super::action::Action;
 use super::arrangement::{ActiveFilter, Arrangement};
 use super::event::Event;
 use super::keys::{self, Context};
 use super::theme::Theme;
 use super::view::{self, layout::Regions};
+use super::widget::sheet;
 use super::worker::{Opened, Reply, Request};
+use crate::model::{Process, Source};
 
 /// Rows that a table shows at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page(pub usize);
+
+/// What came of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// It did what it does.
+    Done(String),
+    /// It could not.
+    Refused(String),
+}
+
+/// Why there are no queues where /proc is read.
+const NO_DUMPS: &str = "queues and packets are read by BPF, not from /proc; `crib-top doctor` \
+                        says what is missing";
 
 /// The whole state.
 pub struct App {
@@ -39,6 +58,8 @@ pub struct App {
     pub help: Option<usize>,
     /// The line that is being typed.
     pub prompt: Option<Prompt>,
+    /// What came of the last key, until the next one.
+    pub message: Option<Message>,
     /// Whether nothing is to be read.
     pub paused: bool,
     /// The refresh interval.
@@ -73,6 +94,7 @@ impl App {
             files: None,
             help: None,
             prompt: None,
+            message: None,
             paused: false,
             delay,
             opened,
@@ -85,15 +107,14 @@ impl App {
             urgent: false,
         };
         if let Some(pid) = pid {
-            let arrangement = app.first_arrangement();
-            app.files = Some(Files::new(app.next_session(), pid, None, arrangement, theme.glyphs));
+            app.files = Some(app.look_at(pid, None));
         }
         app
     }
 
     /// Takes in what happened, and says what is to be done about it.
     pub fn update(&mut self, event: Event) -> Vec<Action> {
-        let actions = match event {
+        let mut actions = match event {
             Event::Key(key) => self.key(key),
             Event::Paste(text) => {
                 self.prompt_paste(&text);
@@ -111,6 +132,9 @@ impl App {
             }
         };
         self.reveal();
+        if self.files.as_ref().is_some_and(|files| files.lacks(self.page())) {
+            actions.extend(self.refresh_soon());
+        }
         actions
     }
 
@@ -118,8 +142,7 @@ impl App {
     pub fn context(&self) -> Context {
         match &self.files {
             _ if self.help.is_some() => Context::Help,
-            Some(Files { detail: Some(_), .. }) => Context::File,
-            Some(_) => Context::Files,
+            Some(files) => files.screens.last().map_or(Context::Files, Screen::context),
             None => Context::Picker,
         }
     }
@@ -138,11 +161,20 @@ impl App {
         self.session
     }
 
-    fn first_arrangement(&self) -> Arrangement {
-        Arrangement { filter: self.filter.clone(), sort: None }
+    /// A first look at a process.
+    fn look_at(&mut self, pid: u32, known: Option<Process>) -> Files {
+        let arrangement = Arrangement { filter: self.filter.clone(), sort: None };
+        let mut files = Files::new(self.next_session(), pid, known, arrangement, self.theme.glyphs);
+        if self.opened.source == Source::Procfs {
+            files.no_dumps = Some(NO_DUMPS.to_owned());
+        }
+        files
     }
 
     fn key(&mut self, key: KeyEvent) -> Vec<Action> {
+        if key.kind != KeyEventKind::Release {
+            self.message = None;
+        }
         match self.prompt {
             Some(_) => self.prompt_key(key),
             None => keys::command(self.context(), &key)
@@ -156,10 +188,9 @@ impl App {
         if self.in_flight {
             return Vec::new();
         }
-        let request = match &self.files {
-            Some(files) if files.phase != Phase::Alive => None,
-            Some(files) if self.paused && files.table.is_some() => None,
-            Some(files) => Some(Request::Files(files.request())),
+        let page = self.page();
+        let request = match &mut self.files {
+            Some(files) => files.next_request(self.paused, page),
             None if self.paused && self.picker.list.is_some() => None,
             None => Some(Request::Processes),
         };
@@ -184,6 +215,12 @@ impl App {
                     files.set_outcome(outcome, page);
                 }
             }
+            Reply::Dump { session, ticket, outcome } => {
+                if let Some(files) = self.files.as_mut().filter(|files| files.session == session) {
+                    files.set_dump(ticket, outcome, page);
+                    self.urgent |= files.follow_up.is_some();
+                }
+            }
         }
     }
 
@@ -191,18 +228,29 @@ impl App {
     /// changed the layout.
     fn reveal(&mut self) {
         let page = self.page();
+        let glyphs = self.theme.glyphs;
+        let view = self.sheet_view();
         match &mut self.files {
-            Some(files) => files.cursor.reveal(files.order.len(), page.0),
+            Some(files) => {
+                files.cursor.reveal(files.order.len(), page.0);
+                match files.screens.last_mut().map(|screen| &mut screen.body) {
+                    Some(Body::File(screen)) => screen.sheet.fit(view, &glyphs),
+                    Some(Body::Packet(screen)) => screen.sheet.fit(view, &glyphs),
+                    Some(Body::Queue(screen)) => screen.reveal(page),
+                    None => {}
+                }
+            }
             None => self.picker.cursor.reveal(self.picker.order.len(), page.0),
         }
-        let body = self.regions().body;
-        let last = |lines: usize| lines.saturating_sub(body.height.max(1).into());
         if let Some(scroll) = self.help {
-            self.help = Some(scroll.min(last(view::help::height(body.width))));
+            let lines = view::help::height(view.width);
+            self.help = Some(scroll.min(lines.saturating_sub(view.height.max(1))));
         }
-        let lines = view::file::height(self, body.width);
-        if let Some(detail) = self.files.as_mut().and_then(|files| files.detail.as_mut()) {
-            detail.scroll = detail.scroll.min(last(lines));
-        }
+    }
+
+    /// The part of the screen that a sheet has.
+    fn sheet_view(&self) -> sheet::View {
+        let body = self.regions().body;
+        sheet::View { width: body.width, height: body.height.into() }
     }
 }

@@ -1,11 +1,14 @@
 //! Tests of how the state changes, key by key.
 
+mod change;
+mod drill;
+
 use std::time::Duration;
 
 use crossterm::event::KeyCode;
 
 use super::*;
-use crate::model::{FileId, Presence, Process, ProcessesReading, sample};
+use crate::model::{Process, ProcessesReading, sample};
 use crate::tui::stage::{Stage, reading_after};
 use crate::tui::widget::table::Direction;
 use crate::tui::worker::FilesOutcome;
@@ -311,52 +314,6 @@ fn a_search_goes_to_the_next_match_and_esc_goes_back() {
     stage.press(KeyCode::Esc);
     assert_eq!(selected_fd(&stage), Some(3));
     assert_eq!(stage.app.context(), Context::Files);
-}
-
-#[test]
-fn enter_opens_a_file_and_back_returns_to_its_row() {
-    let mut stage = Stage::of_files(sample::reading());
-    stage.keys("jj\n");
-    assert_eq!(stage.app.context(), Context::File);
-    stage.press(KeyCode::Esc);
-    assert_eq!((stage.app.context(), selected_fd(&stage)), (Context::Files, Some(3)));
-}
-
-#[test]
-fn a_file_that_is_looked_at_follows_readings_until_it_is_closed() {
-    let mut stage = Stage::of_files(sample::reading());
-    stage.keys("jj\n");
-    let mut later = reading_after(1);
-    later.files[3].pos = Some(99);
-    stage.tick();
-    stage.read(later);
-    let detail = files(&stage).detail.as_ref().unwrap();
-    assert_eq!(detail.row.file.pos, Some(99));
-    for seconds in 2..8 {
-        let mut gone = reading_after(seconds);
-        gone.files.remove(3);
-        stage.tick();
-        stage.read(gone);
-        let detail = files(&stage).detail.as_ref().unwrap();
-        assert!(matches!(detail.row.presence, Presence::Closed { .. }));
-        assert_eq!(detail.row.file.pos, Some(99));
-    }
-    assert!(!fds(&stage).contains(&3));
-}
-
-#[test]
-fn another_file_under_the_same_number_is_not_taken_for_it() {
-    let with_id = |id, seconds| {
-        let mut reading = reading_after(seconds);
-        reading.files[0].id = Some(FileId(id));
-        reading
-    };
-    let mut stage = Stage::of_files(with_id(1, 0));
-    stage.keys("\n");
-    stage.tick();
-    stage.read(with_id(2, 1));
-    let detail = files(&stage).detail.as_ref().unwrap();
-    assert!(detail.row.is_closed());
 }
 
 #[test]

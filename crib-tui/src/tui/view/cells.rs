@@ -79,7 +79,7 @@ pub fn peer(socket: &Socket) -> Option<String> {
 }
 
 /// What sort of socket it is, in a word or two: `tcp`, `unix dgram`, `netlink route`.
-fn label(socket: &Socket) -> Cow<'static, str> {
+pub fn label(socket: &Socket) -> Cow<'static, str> {
     let Some(family) = socket.family else { return Cow::Borrowed("") };
     match (family, socket.protocol, socket.kind) {
         // Zero is the family's default protocol: the type says more.

@@ -2,184 +2,189 @@
 
 use std::time::SystemTime;
 
-use ratatui::buffer::Buffer;
-use ratatui::text::{Line, Span};
-use unicode_width::UnicodeWidthStr;
+use super::lines::{Lines, amount};
+use super::{cells, socket};
+use crate::model::{
+    Device, Epoll, File, FileId, FilesTable, Kind, Pipe, Presence, Queue, Seen, TrackedFile, Watch,
+};
+use crate::tui::app::screens::{FileScreen, Link, Root};
+use crate::tui::format::age;
+use crate::tui::theme::Glyphs;
+use crate::tui::widget::sheet::SheetLine;
 
-use super::cells;
-use super::layout::Regions;
-use crate::model::{Device, Epoll, File, Pipe, Presence, Queued, Seen, Socket, Text, TrackedFile};
-use crate::tui::app::{App, Detail};
-use crate::tui::format::{age, bytes, name, wrap};
-use crate::tui::theme::{Glyphs, Theme};
-
-/// One line, or several when it has to be wrapped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DetailLine {
-    /// The title of the lines below it.
-    Section(&'static str),
-    /// A field and its value.
-    Field(&'static str, String),
-    /// Distance between sections.
-    Empty,
+/// What has to be known to speak of a file.
+pub struct Facts<'a> {
+    /// When it was read.
+    pub now: SystemTime,
+    /// What to write with.
+    pub glyphs: Glyphs,
+    /// The table that it is in, which knows the other files.
+    pub table: Option<&'a FilesTable>,
+    /// Why its queues can't be read; none where they can.
+    pub unread: Option<&'a str>,
 }
 
-/// Columns for a field's name and the distance to its value.
-const LABEL: u16 = 19;
-
-/// What there is to say about `row`, as of `now`. What is not known is shown as `-`, what
-/// does not apply is left out.
-pub fn lines(row: &TrackedFile, now: SystemTime, glyphs: &Glyphs) -> Vec<DetailLine> {
-    let mut sheet = Sheet { lines: Vec::new(), glyphs };
-    sheet.file(row, now);
+/// What there is to say about a file: first what can be opened. What is not known is shown as
+/// `-`, what does not apply is left out.
+pub fn lines(screen: &FileScreen, facts: &Facts<'_>) -> Vec<SheetLine<Link>> {
+    let row = &screen.row;
+    let mut lines = Lines::new(facts.glyphs);
     if let Some(socket) = &row.file.socket {
-        sheet.socket(socket);
+        queues(&mut lines, socket.queues.as_deref(), row.is_closed(), facts);
+        if socket.deeper {
+            lines.note("in flight deeper than its queues are looked into");
+        }
+        socket::describe(&mut lines, socket);
+        if let Some(tcp) = &socket.tcp {
+            socket::tcp(&mut lines, tcp);
+        }
     }
     if let Some(pipe) = &row.file.pipe {
-        sheet.pipe(pipe);
+        queues(&mut lines, pipe.queues.as_deref(), row.is_closed(), facts);
+        describe_pipe(&mut lines, pipe);
     }
     if let Some(epoll) = &row.file.epoll {
-        sheet.epoll(epoll);
+        watches(&mut lines, epoll, facts);
     }
-    sheet.lines
+    file(&mut lines, screen, facts);
+    lines.lines
 }
 
-struct Sheet<'a> {
-    lines: Vec<DetailLine>,
-    glyphs: &'a Glyphs,
+/// The queues side by side.
+fn queues(lines: &mut Lines, queues: Option<&[Queue]>, closed: bool, facts: &Facts<'_>) {
+    lines.section("Queues");
+    match (queues, facts.unread) {
+        (Some([]), _) => lines.word("none"),
+        (Some(queues), _) => socket::queues(lines, queues),
+        (None, Some(reason)) => lines.note(reason),
+        (None, None) if closed => lines.word("not read"),
+        (None, None) => lines.word("being read"),
+    }
 }
 
-impl Sheet<'_> {
-    fn section(&mut self, title: &'static str) {
-        if !self.lines.is_empty() {
-            self.lines.push(DetailLine::Empty);
-        }
-        self.lines.push(DetailLine::Section(title));
-    }
+fn describe_pipe(lines: &mut Lines, pipe: &Pipe) {
+    lines.section("Pipe");
+    lines.field("bytes", pipe.bytes.map(|count| amount(i64::try_from(count).unwrap_or(i64::MAX))));
+    lines.field(
+        "buffers",
+        match (pipe.buffers, pipe.slots) {
+            (Some(buffers), Some(slots)) => Some(format!("{buffers} of {slots}")),
+            (buffers, _) => buffers.map(|buffers| buffers.to_string()),
+        },
+    );
+    lines.number("readers", pipe.readers);
+    lines.number("writers", pipe.writers);
+}
 
-    fn field(&mut self, label: &'static str, value: impl Into<Option<String>>) {
-        let value = value.into().unwrap_or_else(|| "-".into());
-        self.lines.push(DetailLine::Field(label, value));
+fn watches(lines: &mut Lines, epoll: &Epoll, facts: &Facts<'_>) {
+    lines.section("Watches");
+    if epoll.watches.is_empty() {
+        lines.word("none");
+    } else {
+        let titles = ("FD", "READY", "EVENTS", "DATA", "NAME");
+        lines.heading(watch_row(titles.0, titles.1, titles.2, titles.3, titles.4));
     }
-
-    fn number<N: ToString>(&mut self, label: &'static str, number: Option<N>) {
-        self.field(label, number.map(|number| number.to_string()));
-    }
-
-    fn text(&mut self, label: &'static str, text: Option<&Text>) {
-        self.field(label, text.map(|text| name(text, self.glyphs)));
-    }
-
-    fn file(&mut self, row: &TrackedFile, now: SystemTime) {
-        let file = &row.file;
-        self.section("File");
-        if let Some(presence) = presence(row.presence) {
-            self.field("state", presence.to_owned());
-        }
-        self.number("descriptor", file.fd);
-        if let Some(tid) = file.tid {
-            self.field("thread", format!("{tid}, which has a descriptor table of its own"));
-        }
-        self.field("kind", file.kind.name().to_owned());
-        self.field("operations", file.ops.as_deref().map(str::to_owned));
-        self.field("access", access(file));
-        let flags = file.flags.map(|flags| flags.names().collect::<Vec<_>>().join(" "));
-        self.field("flags", flags);
-        self.field("close on exec", yes_no(file.cloexec));
-        self.text("path", file.path.as_ref());
-        if file.deleted == Some(true) {
-            self.field("deleted", "yes: it has no name any more".to_owned());
-        }
-        self.field("size", file.size.map(amount));
-        self.field("position", file.pos.map(amount));
-        self.number("file system", file.dev);
-        if let Some(Device { .. }) = file.rdev {
-            self.number("device", file.rdev);
-        }
-        self.number("inode", file.ino);
-        self.number("references", file.refs);
-        let seen = age(row.seen.age(now));
-        self.field(
-            "seen for",
-            match row.seen {
-                Seen::AtLeastSince(_) => format!("{seen} at least: it was open before"),
-                Seen::Since(_) => seen,
-            },
-        );
-    }
-
-    fn socket(&mut self, socket: &Socket) {
-        self.section("Socket");
-        self.field("family", socket.family.map(|family| family.name().into_owned()));
-        self.field("type", socket.kind.map(|kind| kind.name().into_owned()));
-        self.field("protocol", socket.protocol.map(|protocol| protocol.name().into_owned()));
-        self.field("state", socket.state.map(|state| state.name().into_owned()));
-        self.text("local", socket.local.as_ref());
-        self.text("remote", socket.remote.as_ref());
-        self.field("peer", cells::peer(socket));
-        self.queue("receive queue", socket.recv);
-        self.queue("send queue", socket.send);
-        if let Some(accept) = socket.accept {
-            let waiting = format!("{} of at most {} connections wait", accept.pending, accept.max);
-            self.field("accept queue", waiting);
-        }
-        let buffer = |size: Option<u32>| size.map(|size| amount(size.into()));
-        self.field("receive buffer", buffer(socket.rcvbuf));
-        self.field("send buffer", buffer(socket.sndbuf));
-        self.number("drops", socket.drops);
-        self.field("error", socket.error.map(errno));
-        self.field("shut down", socket.shutdown.map(|side| side.name().to_owned()));
-        self.number("files in flight", socket.inflight_files);
-        self.number("net namespace", socket.netns);
-    }
-
-    fn queue(&mut self, label: &'static str, queued: Option<Queued>) {
-        let Some(queued) = queued else { return self.field(label, None) };
-        let count = |count: Option<u64>, unit: &str| {
-            count.map(|count| format!("{count} {unit}{}", if count == 1 { "" } else { "s" }))
+    for watch in &epoll.watches {
+        let ready = match watch.ready {
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => "-",
         };
-        let parts = [
-            count(queued.messages, "message"),
-            count(queued.payload, "byte"),
-            queued.memory.map(|memory| format!("{} of memory", bytes(memory))),
-        ];
-        let parts: Vec<_> = parts.into_iter().flatten().collect();
-        self.field(label, (!parts.is_empty()).then(|| parts.join(", ")));
+        let name = watched(watch, facts.table)
+            .map(|file| cells::name(file, &lines.glyphs))
+            .unwrap_or_default();
+        let data = format!("{:#x}", watch.data);
+        let text = watch_row(&watch.fd.to_string(), ready, &watch.events_text(), &data, &name);
+        lines.link(Link::Watch { fd: watch.fd, file: watch.file }, text);
     }
+    if !epoll.complete {
+        lines.note("the list changed while it was read, or is longer than is read");
+    }
+}
 
-    fn pipe(&mut self, pipe: &Pipe) {
-        self.section("Pipe");
-        self.field(
-            "bytes",
-            pipe.bytes.map(|count| amount(i64::try_from(count).unwrap_or(i64::MAX))),
-        );
-        self.field(
-            "buffers",
-            match (pipe.buffers, pipe.slots) {
-                (Some(buffers), Some(slots)) => Some(format!("{buffers} of {slots}")),
-                (buffers, _) => buffers.map(|buffers| buffers.to_string()),
-            },
-        );
-        self.number("readers", pipe.readers);
-        self.number("writers", pipe.writers);
-    }
+fn watch_row(fd: &str, ready: &str, events: &str, data: &str, name: &str) -> String {
+    format!("{fd:>7} {ready:<5} {events:<12} {data:<12} {name}").trim_end().to_owned()
+}
 
-    fn epoll(&mut self, epoll: &Epoll) {
-        self.section("Watches");
-        if epoll.watches.is_empty() {
-            self.field("", "none".to_owned());
-        }
-        for watch in &epoll.watches {
-            let ready = match watch.ready {
-                Some(true) => ", ready",
-                Some(false) => ", not ready",
-                None => "",
-            };
-            let data = watch.data;
-            let events = watch.events_text();
-            self.field("", format!("fd {}: {events}, data {data:#x}{ready}", watch.fd));
-        }
+/// The watched file, where the table has it under the number that it was added with.
+fn watched<'a>(watch: &Watch, table: Option<&'a FilesTable>) -> Option<&'a File> {
+    let place = (None, Some(watch.fd));
+    let rows = &table?.rows;
+    let first = rows.partition_point(|row| (row.file.tid, row.file.fd) < place);
+    rows[first..]
+        .iter()
+        .take_while(|row| (row.file.tid, row.file.fd) == place)
+        .filter(|row| !row.is_closed())
+        .map(|row| &row.file)
+        .find(|file| watch.file.is_none() || file.id == watch.file)
+}
+
+/// The epoll instances that watch a file: as it says itself, or as the table tells.
+fn watchers(file: &File, table: Option<&FilesTable>) -> Option<Vec<u32>> {
+    if let Some(watchers) = &file.watched_by {
+        return Some(watchers.clone());
     }
+    let (id, table): (FileId, _) = file.id.zip(table)?;
+    let epolls = || table.rows.iter().filter(|row| !row.is_closed()).map(|row| &row.file);
+    let known = epolls().filter(|file| file.kind == Kind::Eventpoll).all(|file| {
+        let epoll = file.epoll.as_ref();
+        epoll.is_some_and(|epoll| epoll.watches.iter().all(|watch| watch.file.is_some()))
+    });
+    let watches = |file: &&File| {
+        let epoll = file.epoll.as_ref();
+        epoll.is_some_and(|epoll| epoll.watches.iter().any(|watch| watch.file == Some(id)))
+    };
+    known.then(|| epolls().filter(watches).filter_map(|file| file.fd).collect())
+}
+
+fn file(lines: &mut Lines, screen: &FileScreen, facts: &Facts<'_>) {
+    let row: &TrackedFile = &screen.row;
+    let file = &row.file;
+    lines.section("File");
+    if let Some(presence) = presence(row.presence) {
+        lines.field("state", presence.to_owned());
+    }
+    match screen.root {
+        Root::Descriptor { .. } => lines.number("descriptor", file.fd),
+        Root::Flight { .. } => lines.field("descriptor", "none: it is in flight".to_owned()),
+    }
+    if let Some(tid) = file.tid {
+        lines.field("thread", format!("{tid}, which has a descriptor table of its own"));
+    }
+    lines.field("kind", file.kind.name().to_owned());
+    lines.field("operations", file.ops.as_deref().map(str::to_owned));
+    lines.field("access", access(file));
+    let flags = file.flags.map(|flags| flags.names().collect::<Vec<_>>().join(" "));
+    lines.field("flags", flags);
+    lines.field("close on exec", yes_no(file.cloexec));
+    lines.text("path", file.path.as_ref());
+    if file.deleted == Some(true) {
+        lines.field("deleted", "yes: it has no name any more".to_owned());
+    }
+    lines.field("size", file.size.map(amount));
+    lines.field("position", file.pos.map(amount));
+    lines.number("file system", file.dev);
+    if let Some(Device { .. }) = file.rdev {
+        lines.number("device", file.rdev);
+    }
+    lines.number("inode", file.ino);
+    lines.number("references", file.refs);
+    if let Some(watchers) = watchers(file, facts.table) {
+        let watchers: Vec<_> = watchers.iter().map(|fd| format!("fd {fd}")).collect();
+        let text = if watchers.is_empty() { "none".into() } else { watchers.join(", ") };
+        lines.field("watched by epoll", text);
+    }
+    if matches!(screen.root, Root::Flight { .. }) {
+        return;
+    }
+    let seen = age(row.seen.age(facts.now));
+    lines.field(
+        "seen for",
+        match row.seen {
+            Seen::AtLeastSince(_) => format!("{seen} at least: it was open before"),
+            Seen::Since(_) => seen,
+        },
+    );
 }
 
 fn presence(presence: Presence) -> Option<&'static str> {
@@ -204,80 +209,4 @@ fn access(file: &File) -> Option<String> {
 
 fn yes_no(value: Option<bool>) -> Option<String> {
     value.map(|value| if value { "yes" } else { "no" }.to_owned())
-}
-
-/// Bytes in full, and compact where that is easier to grasp.
-fn amount(amount: i64) -> String {
-    match u64::try_from(amount) {
-        Ok(count) if count >= 1024 => format!("{count} ({})", bytes(count)),
-        _ => amount.to_string(),
-    }
-}
-
-/// `104 (Connection reset by peer)`.
-fn errno(number: u32) -> String {
-    match i32::try_from(number) {
-        Ok(0) | Err(_) => number.to_string(),
-        Ok(code) => {
-            let text = std::io::Error::from_raw_os_error(code).to_string();
-            let reason = text.split(" (os error").next().unwrap_or(&text);
-            format!("{number} ({reason})")
-        }
-    }
-}
-
-/// How many rows of the screen the lines take in `width`; 0 while no file is looked at.
-pub fn height(app: &App, width: u16) -> usize {
-    let detail = app.files.as_ref().and_then(|files| files.detail.as_ref());
-    let room = room(width);
-    detail.map_or(0, |detail| detail.lines.iter().map(|line| rows_of(line, room)).sum())
-}
-
-fn room(width: u16) -> usize {
-    width.saturating_sub(LABEL).max(width / 2).into()
-}
-
-fn rows_of(line: &DetailLine, room: usize) -> usize {
-    match line {
-        DetailLine::Field(_, value) if value.width() > room => wrap(value, room).count(),
-        DetailLine::Field(..) | DetailLine::Section(_) | DetailLine::Empty => 1,
-    }
-}
-
-/// Draws as many lines as fit.
-pub fn draw(app: &App, detail: &Detail, regions: &Regions, buffer: &mut Buffer) {
-    let area = regions.body;
-    let mut rows = detail
-        .lines
-        .iter()
-        .flat_map(|line| screen_lines(line, area.width, &app.theme))
-        .skip(detail.scroll);
-    for y in area.y..area.bottom() {
-        let Some(line) = rows.next() else { break };
-        buffer.set_line(area.x, y, &line, area.width);
-    }
-}
-
-fn screen_lines<'a>(
-    line: &'a DetailLine,
-    width: u16,
-    theme: &Theme,
-) -> Box<dyn Iterator<Item = Line<'a>> + 'a> {
-    match line {
-        DetailLine::Empty => Box::new(std::iter::once(Line::default())),
-        DetailLine::Section(title) => {
-            Box::new(std::iter::once(Line::styled(*title, theme.heading)))
-        }
-        DetailLine::Field(label, value) => {
-            let indent = usize::from(width) - room(width);
-            let dim = theme.dim;
-            Box::new(wrap(value, room(width)).enumerate().map(move |(at, piece)| {
-                let label = if at == 0 { label } else { "" };
-                let label = format!("  {label:<indent$}");
-                // All labels are ASCII.
-                let label = label.get(..indent.saturating_sub(1)).unwrap_or_default().to_owned();
-                Line::from(vec![Span::styled(label + " ", dim), Span::raw(piece)])
-            }))
-        }
-    }
 }

@@ -18,6 +18,8 @@ const LEGEND: &[(&str, &str)] = &[
     ("SEND-Q", "messages/bytes sent and not yet taken by the other end"),
     ("SIZE/POS", "size, and the position in it unless that is 0; /end at its end"),
     ("AGE", "time since first seen; > where it was open before that"),
+    ("!", "in a queue: a packet that changed while it was read"),
+    ("??", "bytes that could not be read"),
     ("CX", "FLAGS: close-on-exec"),
 ];
 
@@ -32,9 +34,10 @@ fn entries() -> impl Iterator<Item = (&'static str, String)> {
     let flags = FLAG_ABBREVIATIONS.iter().map(|&(long, short)| (short, format!("FLAGS: {long}")));
     std::iter::once(title("Keys"))
         .chain(keys)
-        .chain([title(""), title("In the table")])
+        .chain([title(""), title("In the tables")])
         .chain(legend)
         .chain(flags)
+        .chain([("SFRPAUEC", "FLAGS of TCP: SYN FIN RST PSH ACK URG ECE CWR".to_owned())])
         .chain([title(""), title("crib-top only reads: no key changes the process.")])
 }
 

@@ -1,11 +1,16 @@
 //! Drawing: pure functions of the state, one file a screen, and what all screens share.
 
 pub mod cells;
+mod crumbs;
 pub mod file;
 pub mod files;
 pub mod help;
 pub mod layout;
+mod lines;
+pub mod packet;
 pub mod picker;
+pub mod queue;
+mod socket;
 #[cfg(test)]
 mod tests;
 mod title;
@@ -17,7 +22,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use self::layout::{Regions, Wants};
-use super::app::{App, Prompt};
+use super::app::{App, Body, Message, Prompt};
 use super::format::cut_end;
 use super::keys::{self, Context};
 use super::theme::Theme;
@@ -27,16 +32,18 @@ use super::widget::bar::{self, Part};
 pub fn draw(app: &App, frame: &mut Frame<'_>) {
     let regions = regions(app, frame.area());
     let buffer = frame.buffer_mut();
-    let (left, right) = title::parts(app);
+    let (left, right) = title::parts(app, regions.title.width);
     bar::draw(buffer, regions.title, left, right);
     if let Some((text, style)) = title::notice(app) {
         say(buffer, regions.notice, &text, style, &app.theme);
     }
     match (app.help, &app.files) {
         (Some(scroll), _) => help::draw(app, scroll, &regions, buffer),
-        (None, Some(files)) => match &files.detail {
-            Some(detail) => file::draw(app, detail, &regions, buffer),
+        (None, Some(files)) => match files.screens.last().map(|screen| &screen.body) {
             None => files::draw(app, files, &regions, buffer),
+            Some(Body::File(screen)) => screen.sheet.draw(buffer, regions.body, &app.theme),
+            Some(Body::Queue(screen)) => queue::draw(app, screen, &regions, buffer),
+            Some(Body::Packet(screen)) => screen.sheet.draw(buffer, regions.body, &app.theme),
         },
         (None, None) => picker::draw(app, &regions, buffer),
     }
@@ -59,7 +66,7 @@ pub fn regions(app: &App, area: Rect) -> Regions {
     Regions::of(
         area,
         Wants {
-            headings: matches!(context, Context::Picker | Context::Files),
+            headings: matches!(context, Context::Picker | Context::Files | Context::Queue),
             notice: title::weight(app),
             status: has_status(app),
             typing: app.prompt.is_some(),
@@ -112,6 +119,11 @@ fn status(app: &App) -> Option<(String, Style)> {
     let theme = &app.theme;
     if let Some(prompt) = &app.prompt {
         return prompt.error.clone().map(|error| (error, theme.error));
+    }
+    match &app.message {
+        Some(Message::Done(text)) => return Some((text.clone(), theme.new)),
+        Some(Message::Refused(text)) => return Some((text.clone(), theme.error)),
+        None => {}
     }
     match (app.context(), &app.files) {
         (Context::Picker, _) if !app.picker.query().is_empty() => {

@@ -1,5 +1,7 @@
 //! Tests of the screens: how each looks in each state, and that none panics at any size.
 
+mod drill;
+
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -8,12 +10,12 @@ use proptest::prelude::*;
 
 use crate::model::{
     Accept, AccessMode, File, FileId, FilesReading, Kind, Process, ProcessState, ProcessTotals,
-    ProcessesReading, Queued, State, sample,
+    ProcessesReading, Queued, State, sample, sample_queues,
 };
 use crate::tui::event::Event;
 use crate::tui::stage::{Stage, reading_after};
 use crate::tui::theme::Theme;
-use crate::tui::worker::{FilesOutcome, Reply, Request};
+use crate::tui::worker::{DumpOutcome, FilesOutcome, Reply, Request};
 
 /// Processes of all sorts: near its limit, with queues, of a kernel thread, unreadable, with
 /// a hostile name.
@@ -305,22 +307,11 @@ fn hostile_names_are_escaped_and_lose_no_row() {
 
 fn closely(fd: u32) -> Stage {
     let mut stage = changed();
-    let place = {
-        let files = stage.app.files.as_ref().unwrap();
-        let is_it = |&row: &u32| {
-            let row = &files.rows()[row as usize];
-            row.file.fd == Some(fd)
-        };
-        files.order.iter().position(is_it).unwrap()
-    };
-    (0..place).for_each(|_| stage.press(KeyCode::Down));
-    stage.keys("\n");
+    // What a dump finds is what the table has.
+    let files = stage.app.files.as_ref().unwrap();
+    stage.world = files.rows().iter().map(|row| row.file.clone()).collect();
+    stage.open(fd);
     stage
-}
-
-#[test]
-fn file_socket_80x40() {
-    assert_snapshot!(at(closely(3), 80, 40));
 }
 
 #[test]
@@ -330,20 +321,23 @@ fn file_listener_80x40() {
 
 #[test]
 fn file_closed_pipe_80x24() {
-    assert_snapshot!(at(closely(1), 80, 24));
-}
-
-#[test]
-fn file_epoll_scrolled_to_the_end_60x12() {
-    let mut stage = closely(7);
-    stage.resize(60, 12);
-    stage.keys("G");
-    assert_snapshot!(stage.screen());
+    let mut stage = changed();
+    stage.world.retain(|file| file.fd != Some(1));
+    stage.open(1);
+    assert_snapshot!(at(stage, 80, 24));
 }
 
 #[test]
 fn file_20x5() {
     assert_snapshot!(at(closely(2), 20, 5));
+}
+
+#[test]
+fn file_from_proc_80x24() {
+    let mut stage = Stage::with(Some(4242), Theme::new(true, false), Some("no privileges"));
+    stage.read(sample::reading());
+    stage.keys("jj\n");
+    assert_snapshot!(at(stage, 80, 24));
 }
 
 #[test]
@@ -444,7 +438,40 @@ fn answer(stage: &mut Stage, kind: u8, time: u64) {
                 stage.read(reading);
             }
         },
+        Some(Request::Dump(_)) => answer_dump(stage, kind),
     }
+}
+
+/// A dump of files that were closed, replaced, read from and written to meanwhile.
+fn answer_dump(stage: &mut Stage, kind: u8) {
+    let mut fail = |outcome| {
+        let request = stage.dump_request();
+        stage.dumped(request, outcome);
+    };
+    match kind % 32 {
+        0 => return fail(DumpOutcome::Failed("no".into())),
+        1 => return fail(DumpOutcome::Missing("no".into())),
+        2 => return fail(DumpOutcome::NoFile),
+        3 if kind > 200 => return fail(DumpOutcome::Ended),
+        4 => stage.world = sample_queues::files(),
+        5 => stage.world.iter_mut().for_each(|file| file.id = Some(FileId(kind.into()))),
+        6 => drop(stage.world.pop()),
+        _ => {}
+    }
+    for file in &mut stage.world {
+        let queues = file.socket.as_mut().and_then(|socket| socket.queues.as_mut());
+        for queue in queues.into_iter().flatten() {
+            match kind % 16 {
+                7 if !queue.packets.is_empty() => drop(queue.packets.remove(0)),
+                8 => queue.packets.clear(),
+                9 => queue.packets.insert(0, sample_queues::packet(kind.into(), b"\x1b\xff\n")),
+                10 => (queue.torn, queue.messages) = (!queue.torn, Some(5000)),
+                11 => queue.packets.iter_mut().for_each(|packet| packet.files.truncate(1)),
+                _ => {}
+            }
+        }
+    }
+    stage.dump_once();
 }
 
 proptest! {

@@ -6,15 +6,20 @@ use std::time::SystemTime;
 use ratatui::style::Style;
 use ratatui::text::Span;
 
-use super::{layout, usage_style};
-use crate::model::ProcessState;
-use crate::tui::app::{App, Files, Phase};
+use super::lines::count;
+use super::{crumbs, layout, usage_style};
+use crate::model::{ProcessState, QueueName};
+use crate::tui::app::screens::{Body, Origin, QueueScreen, Root};
+use crate::tui::app::{App, Files, Phase, Screen, Standing};
 use crate::tui::format::{clock, interval, name, percent};
 use crate::tui::keys::Context;
 use crate::tui::widget::bar::Part;
 
-/// The parts of the title, those at the left and those at the right.
-pub fn parts(app: &App) -> (Vec<Part<'_>>, Vec<Part<'_>>) {
+/// That nothing is read.
+const PAUSED: &str = "PAUSED";
+
+/// The parts of the title in `width` columns, those at the left and those at the right.
+pub fn parts(app: &App, width: u16) -> (Vec<Part<'_>>, Vec<Part<'_>>) {
     let theme = &app.theme;
     let (left, time, state) = match (app.context(), &app.files) {
         (Context::Help, _) => {
@@ -31,7 +36,14 @@ pub fn parts(app: &App) -> (Vec<Part<'_>>, Vec<Part<'_>>) {
                 Phase::NoProcess => Some("NOT FOUND"),
                 Phase::Ended { .. } => Some("ENDED"),
             };
-            (process(app, files), files.table.as_ref().map(|table| table.time), state)
+            match files.screens.last() {
+                None => (process(app, files), files.table.as_ref().map(|table| table.time), state),
+                Some(screen) => {
+                    let table = files.table.as_ref().filter(|_| files.no_dumps.is_some());
+                    let time = screen.time.or(table.map(|table| table.time));
+                    (whereabouts(app, files, screen, width, state), time, state)
+                }
+            }
         }
     };
     (left, right(app, time, state))
@@ -71,13 +83,24 @@ fn process<'a>(app: &'a App, files: &'a Files) -> Vec<Part<'a>> {
             left.push(Part::new(1, [Span::styled(format!("{percent}%"), style)]));
         }
     }
-    if let Some(detail) = &files.detail {
-        let fd = detail.row.file.fd.map_or_else(|| "a file".to_owned(), |fd| format!("fd {fd}"));
-        let (_, style) = super::files::look(&detail.row, theme);
-        let closed = if detail.row.is_closed() { " closed" } else { "" };
-        left.insert(1, Part::new(0, [Span::styled(format!("{fd}{closed}"), style)]));
-    }
     left
+}
+
+/// The breadcrumb, in what the state leaves of the line.
+fn whereabouts<'a>(
+    app: &App,
+    files: &Files,
+    screen: &Screen,
+    width: u16,
+    state: Option<&str>,
+) -> Vec<Part<'a>> {
+    let state = state.or(app.paused.then_some(PAUSED)).map_or(0, |state| state.len() + 2);
+    let text = crumbs::text(app, files, usize::from(width).saturating_sub(state));
+    let style = match screen.standing {
+        Standing::Present => app.theme.title,
+        Standing::Closed | Standing::Replaced | Standing::Gone { .. } => app.theme.closed,
+    };
+    vec![Part::new(0, [Span::styled(text, style)])]
 }
 
 /// Pid and command.
@@ -99,7 +122,7 @@ fn right<'a>(app: &App, time: Option<SystemTime>, state: Option<&'a str>) -> Vec
     }
     match state {
         Some(state) => right.push(Part::new(0, [Span::styled(state, theme.error)])),
-        None if app.paused => right.push(Part::new(0, [Span::styled("PAUSED", theme.warning)])),
+        None if app.paused => right.push(Part::new(0, [Span::styled(PAUSED, theme.warning)])),
         None => {}
     }
     right
@@ -109,10 +132,15 @@ fn right<'a>(app: &App, time: Option<SystemTime>, state: Option<&'a str>) -> Vec
 pub fn weight(app: &App) -> layout::Notice {
     match kind(app) {
         None => layout::Notice::None,
-        Some(Notice::CommandLine) => layout::Notice::Background,
-        Some(Notice::Error | Notice::Ended | Notice::Incomplete | Notice::Source) => {
-            layout::Notice::Warning
-        }
+        Some(Notice::CommandLine | Notice::Queue) => layout::Notice::Background,
+        Some(
+            Notice::Error
+            | Notice::Ended
+            | Notice::Standing
+            | Notice::Torn
+            | Notice::Incomplete
+            | Notice::Source,
+        ) => layout::Notice::Warning,
     }
 }
 
@@ -121,8 +149,14 @@ pub fn weight(app: &App) -> layout::Notice {
 enum Notice {
     Error,
     Ended,
+    /// What the screen shows is not there any more.
+    Standing,
+    /// What the screen shows changed while it was read, or not all of it was read.
+    Torn,
     Incomplete,
     Source,
+    /// The sums over the queue that is shown.
+    Queue,
     CommandLine,
 }
 
@@ -138,7 +172,17 @@ fn kind(app: &App) -> Option<Notice> {
         if matches!(files.phase, Phase::Ended { .. }) {
             return Some(Notice::Ended);
         }
-        if files.table.as_ref().is_some_and(|table| !table.complete) {
+        if let Some(screen) = files.screens.last() {
+            if screen.standing != Standing::Present {
+                return Some(Notice::Standing);
+            }
+            if torn(files, screen).is_some() {
+                return Some(Notice::Torn);
+            }
+            if matches!(screen.body, Body::Queue(_)) {
+                return Some(Notice::Queue);
+            }
+        } else if files.table.as_ref().is_some_and(|table| !table.complete) {
             return Some(Notice::Incomplete);
         }
     }
@@ -157,6 +201,18 @@ pub fn notice(app: &App) -> Option<(String, Style)> {
             (format!("{}; trying again", error.as_deref()?), theme.error)
         }
         Notice::Ended => (ended(app)?, theme.warning),
+        Notice::Standing => {
+            let files = app.files.as_ref()?;
+            (standing(app, files, files.screens.last()?)?, theme.warning)
+        }
+        Notice::Torn => {
+            let files = app.files.as_ref()?;
+            (torn(files, files.screens.last()?)?, theme.warning)
+        }
+        Notice::Queue => match &app.files.as_ref()?.screens.last()?.body {
+            Body::Queue(screen) => (sums(screen)?, theme.dim),
+            Body::File(_) | Body::Packet(_) => return None,
+        },
         Notice::Incomplete => {
             ("the latest reading is incomplete: files may be missing".into(), theme.warning)
         }
@@ -181,8 +237,86 @@ fn ended(app: &App) -> Option<String> {
     if files.phase == (Phase::Ended { zombie: true }) {
         text.push_str(" (a zombie: its parent has not waited for it)");
     }
-    if let Some(table) = &files.table {
-        text.push_str(&format!("; this is its last reading, of {}", clock(table.time, &app.zone)));
+    let screen = files.screens.last().and_then(|screen| screen.time);
+    if let Some(time) = screen.or(files.table.as_ref().map(|table| table.time)) {
+        text.push_str(&format!("; this is its last reading, of {}", clock(time, &app.zone)));
     }
     Some(text)
+}
+
+/// That what the screen shows is not there any more.
+fn standing(app: &App, files: &Files, screen: &Screen) -> Option<String> {
+    let root = files.screens.iter().rev().find_map(|screen| match screen.file()?.root {
+        Root::Descriptor { fd, .. } => Some(fd),
+        Root::Flight { .. } => None,
+    });
+    let root = root.map_or_else(|| "the file".to_owned(), |fd| format!("fd {fd}"));
+    let mut text = match screen.standing {
+        Standing::Present => return None,
+        Standing::Closed => format!("{root} was closed"),
+        Standing::Replaced => format!("{root} was closed and stands for another file now"),
+        Standing::Gone { queue } => {
+            let origin = match &screen.body {
+                Body::Packet(packet) => packet.origin,
+                Body::Queue(queue) => queue.origin,
+                Body::File(_) => Origin::default(),
+            };
+            let what = if screen.packet().is_some() { "" } else { "its message is " };
+            format!("{what}gone from the queue: {}", whereto(queue, origin))
+        }
+    };
+    if let Some(time) = screen.time {
+        text.push_str(&format!("; this is the last copy, of {}", clock(time, &app.zone)));
+    }
+    Some(text)
+}
+
+/// What becomes of a packet that leaves a queue.
+fn whereto(queue: QueueName, origin: Origin) -> &'static str {
+    match queue {
+        QueueName::Receive if origin.is_udp() => {
+            "read by the program, or taken over into its reader queue"
+        }
+        QueueName::Receive | QueueName::Reader | QueueName::Error | QueueName::Pipe => {
+            "read by the program"
+        }
+        QueueName::Write => "sent",
+        QueueName::Retransmit => "acknowledged, or sent again",
+        QueueName::OutOfOrder => "the gap before it was filled, or it was dropped",
+        QueueName::Backlog => "taken over into another queue, or dropped",
+        QueueName::Accept => "accepted by the program, or given up",
+    }
+}
+
+/// That what is shown may be wrong or not all there is.
+fn torn(files: &Files, screen: &Screen) -> Option<String> {
+    if !files.complete {
+        return Some("the reading is incomplete".to_owned());
+    }
+    match &screen.body {
+        Body::Queue(shown) => {
+            let queue = shown.queue.as_ref()?;
+            if queue.torn {
+                let text = "torn: the queue changed while it was read; packets may be missing or \
+                            be there twice";
+                return Some(text.to_owned());
+            }
+            let missing = shown.missing();
+            (missing > 0 && !queue.complete).then(|| {
+                format!("the queue could not be read to its end: {missing} packets are missing")
+            })
+        }
+        Body::File(_) | Body::Packet(_) => None,
+    }
+}
+
+/// Messages, bytes and memory of a queue.
+fn sums(screen: &QueueScreen) -> Option<String> {
+    let queue = screen.queue.as_ref()?;
+    let parts = [
+        queue.messages.map(|messages| count(messages, "message")),
+        queue.payload.map(|payload| count(payload, "byte")),
+        queue.memory.map(|memory| format!("{} of memory", count(memory, "byte"))),
+    ];
+    Some(parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }

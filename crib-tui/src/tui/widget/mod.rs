@@ -1,4 +1,6 @@
 //! Parts that screens are put together from; none knows what it shows.
 
 pub mod bar;
+pub mod bytes;
+pub mod sheet;
 pub mod table;

@@ -1,0 +1,121 @@
+//! What Enter opens below the table of files, and what can be done with a packet there.
+
+use std::time::SystemTime;
+
+use crib_common::dump::HOPS;
+
+use super::screens::{Body, FileScreen, Link, Origin, PacketScreen, QueueScreen, Root, Screen};
+use super::{App, Files, Message};
+use crate::model::{File, FileId, FilesTable, TrackedFile};
+use crate::tui::action::Action;
+
+impl App {
+    /// Opens what is selected on the present screen of a process.
+    pub(super) fn open_within(&mut self) -> Vec<Action> {
+        let view = self.sheet_view();
+        let Some(files) = &mut self.files else { return Vec::new() };
+        let opened = match files.screens.last().map(|screen| &screen.body) {
+            None => {
+                files.open_selected();
+                Ok(())
+            }
+            Some(Body::File(screen)) => match screen.sheet.selected(view).copied() {
+                Some(Link::Queue(name)) => {
+                    let origin = Origin::of(&screen.row.file);
+                    files.push(Body::Queue(Box::new(QueueScreen::new(origin, name))));
+                    Ok(())
+                }
+                Some(Link::Watch { fd, file }) => files.open_watch(fd, file),
+                Some(Link::Flight(_)) | None => Ok(()),
+            },
+            Some(Body::Queue(screen)) => {
+                if let Some(packet) = screen.selected().cloned() {
+                    let (origin, name, glyphs) = (screen.origin, screen.name, files.glyphs);
+                    let packet = PacketScreen::new(origin, name, packet, &glyphs);
+                    files.push(Body::Packet(Box::new(packet)));
+                }
+                Ok(())
+            }
+            Some(Body::Packet(screen)) => match screen.sheet.selected(view).copied() {
+                Some(Link::Flight(place)) => files.open_flight(place),
+                _ => Ok(()),
+            },
+        };
+        if let Err(refusal) = opened {
+            self.message = Some(Message::Refused(refusal));
+        }
+        self.refresh_soon()
+    }
+
+    /// Shows a packet's bytes the other way.
+    pub(super) fn switch(&mut self) {
+        let glyphs = self.theme.glyphs;
+        let top = self.files.as_mut().and_then(|files| files.screens.last_mut());
+        if let Some(packet) = top.and_then(Screen::packet_mut) {
+            packet.switch(&glyphs);
+        }
+    }
+}
+
+impl Files {
+    /// Opens a file that an epoll instance watches.
+    fn open_watch(&mut self, fd: u32, id: Option<FileId>) -> Result<(), String> {
+        if self.hops() > 0 {
+            return Err("its descriptors are those of whoever sent it".to_owned());
+        }
+        let Some(table) = &self.table else { return Ok(()) };
+        let screen = match watched(table, fd, id) {
+            Some(row) => FileScreen::of_row(row),
+            // The table may be older than the list of watches: where files are read one by
+            // one, the next reading tells.
+            None if self.no_dumps.is_none() && id.is_some() && !is_taken(table, fd) => {
+                let file = File { id, ..File::unknown(Some(fd)) };
+                let root = Root::Descriptor { fd, tid: None };
+                Some(FileScreen::of_file(root, file, table.time))
+            }
+            None => return Err(format!("fd {fd} no longer stands for the file that is watched")),
+        };
+        if let Some(screen) = screen {
+            self.push(Body::File(Box::new(screen)));
+            self.retell();
+        }
+        Ok(())
+    }
+
+    /// Opens a file in flight in the packet that is shown.
+    fn open_flight(&mut self, place: u32) -> Result<(), String> {
+        if self.hops() >= HOPS {
+            return Err(format!(
+                "it lies too deep: files in flight are followed through {HOPS} sockets"
+            ));
+        }
+        let top = self.screens.last();
+        let Some(packet) = top.and_then(Screen::packet) else { return Ok(()) };
+        let Some(file) = packet.packet.files.get(place as usize).cloned() else { return Ok(()) };
+        let now = top.and_then(|top| top.time).unwrap_or(SystemTime::UNIX_EPOCH);
+        let standing = top.map(|top| top.standing);
+        let screen = FileScreen::of_file(Root::Flight { file: place }, file, now);
+        self.push(Body::File(Box::new(screen)));
+        // What was in a packet that is gone is gone with it.
+        if let Some((top, standing)) = self.screens.last_mut().zip(standing) {
+            top.standing = standing;
+        }
+        self.retell();
+        Ok(())
+    }
+}
+
+/// The row of a watched file: under the number it was added with, else under any that it has.
+fn watched(table: &FilesTable, fd: u32, id: Option<FileId>) -> Option<&TrackedFile> {
+    let open = || table.rows.iter().filter(|row| !row.is_closed());
+    let same = |row: &&TrackedFile| id.is_none() || row.file.id == id;
+    open()
+        .filter(same)
+        .find(|row| row.file.fd == Some(fd))
+        .or_else(|| id.and_then(|_| open().find(same)))
+}
+
+/// Whether a number stands for some file.
+fn is_taken(table: &FilesTable, fd: u32) -> bool {
+    table.rows.iter().any(|row| !row.is_closed() && row.file.fd == Some(fd))
+}

@@ -1,0 +1,75 @@
+//! The state of the screen about one file.
+
+use std::time::SystemTime;
+
+use super::Link;
+use crate::model::{File, Presence, Seen, TrackedFile};
+use crate::tui::view::file::{self as view, Facts};
+use crate::tui::widget::sheet::Sheet;
+
+/// A file that is looked at closely.
+pub struct FileScreen {
+    /// How it is reached.
+    pub root: Root,
+    /// The file as last read.
+    pub row: TrackedFile,
+    /// What there is to say about it.
+    pub sheet: Sheet<Link>,
+}
+
+/// How a file is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Root {
+    /// By its descriptor.
+    Descriptor {
+        /// The number.
+        fd: u32,
+        /// The thread in whose own table it is.
+        tid: Option<u32>,
+    },
+    /// It is in flight in the packet that the screen below shows.
+    Flight {
+        /// Its place in the packet.
+        file: u32,
+    },
+}
+
+impl FileScreen {
+    /// A file that is in the table.
+    pub fn of_row(row: &TrackedFile) -> Option<Self> {
+        let root = Root::Descriptor { fd: row.file.fd?, tid: row.file.tid };
+        Some(Self { root, row: row.clone(), sheet: Sheet::default() })
+    }
+
+    /// A file of which no more is known yet than `file` says.
+    pub fn of_file(root: Root, file: File, now: SystemTime) -> Self {
+        let row = TrackedFile {
+            file,
+            seen: Seen::AtLeastSince(now),
+            presence: Presence::Open,
+            recv: Default::default(),
+            send: Default::default(),
+        };
+        Self { root, row, sheet: Sheet::default() }
+    }
+
+    /// Whether `file`, which stands in the same place, is this very file.
+    pub fn is(&self, file: &File) -> bool {
+        self.row.file.id.zip(file.id).is_none_or(|(mine, other)| mine == other)
+    }
+
+    /// Takes in what was read of it.
+    pub fn take(&mut self, file: File, facts: &Facts<'_>) {
+        self.row.file = file;
+        // What is read is open.
+        if !matches!(self.row.presence, Presence::New { .. }) {
+            self.row.presence = Presence::Open;
+        }
+        self.tell(facts);
+    }
+
+    /// Says anew what there is to say.
+    pub fn tell(&mut self, facts: &Facts<'_>) {
+        self.sheet.set_lines(view::lines(self, facts));
+    }
+}

@@ -1,0 +1,144 @@
+//! Tests of what the reading thread makes of what is read.
+
+use super::*;
+use crate::model::sample;
+
+/// Answers with what is next in a list.
+struct Script(std::vec::IntoIter<Result<FilesReading, ReadError>>);
+
+impl Readings for Script {
+    fn source(&self) -> Source {
+        Source::Procfs
+    }
+
+    fn reason(&self) -> Option<&str> {
+        Some("no privileges")
+    }
+
+    fn processes(&mut self) -> Result<ProcessesReading, ReadError> {
+        Ok(sample::processes())
+    }
+
+    fn files(&mut self, pid: u32) -> Result<FilesReading, ReadError> {
+        self.0.next().unwrap_or(Err(ReadError::NoProcess(pid)))
+    }
+
+    fn dump(&mut self, request: &Dump) -> Result<DumpReading, ReadError> {
+        self.files(request.pid).map(|reading| DumpReading {
+            time: reading.time,
+            process: reading.process,
+            files: reading.files,
+            complete: reading.complete,
+            runs: 1,
+        })
+    }
+}
+
+async fn outcomes(
+    start_ticks: Option<u64>,
+    script: Vec<Result<FilesReading, ReadError>>,
+) -> Vec<String> {
+    let count = script.len();
+    let (mut worker, opened) = Worker::start(|| Ok(Script(script.into_iter()))).await.unwrap();
+    assert_eq!(opened.reason.as_deref(), Some("no privileges"));
+    let mut seen = Vec::new();
+    for _ in 0..count {
+        worker.request(Request::Files(FilesRequest {
+            session: 1,
+            pid: 4242,
+            start_ticks,
+            arrangement: Arrangement::default(),
+        }));
+        let Some(Reply::Files { session: 1, outcome }) = worker.reply().await else {
+            panic!("no answer")
+        };
+        seen.push(match outcome {
+            FilesOutcome::Read { order, .. } => format!("{} rows", order.len()),
+            other => format!("{other:?}"),
+        });
+    }
+    seen
+}
+
+fn gone() -> Result<FilesReading, ReadError> {
+    Err(ReadError::NoProcess(4242))
+}
+
+#[tokio::test]
+async fn a_process_that_was_never_there_is_told_from_one_that_ended() {
+    assert_eq!(outcomes(None, vec![gone()]).await, ["NoProcess"]);
+    assert_eq!(outcomes(Some(100), vec![gone()]).await, ["Ended { zombie: false }"]);
+    assert_eq!(
+        outcomes(None, vec![Ok(sample::reading()), gone()]).await[1],
+        "Ended { zombie: false }"
+    );
+}
+
+#[tokio::test]
+async fn another_process_under_the_same_pid_is_an_end() {
+    let mut other = sample::reading();
+    other.process.start_ticks += 1;
+    assert_eq!(
+        outcomes(None, vec![Ok(sample::reading()), Ok(other)]).await[1],
+        "Ended { zombie: false }"
+    );
+}
+
+#[tokio::test]
+async fn a_dump_of_another_process_under_the_same_pid_is_an_end() {
+    let mut other = sample::reading();
+    other.process.start_ticks += 1;
+    let missing = ReadError::Missing { what: "no".into(), remedy: "sudo".into() };
+    let script = vec![
+        Ok(sample::reading()),
+        Ok(sample::reading()),
+        Err(ReadError::NoFile { pid: 4242, fd: 3 }),
+        Err(missing),
+        Ok(other),
+    ];
+    let (mut worker, _) = Worker::start(|| Ok(Script(script.into_iter()))).await.unwrap();
+    worker.request(Request::Files(FilesRequest {
+        session: 1,
+        pid: 4242,
+        start_ticks: None,
+        arrangement: Arrangement::default(),
+    }));
+    worker.reply().await;
+    let ticket = Ticket { screen: 7, aim: Aim::Show };
+    for expected in ["Read", "NoFile", "Missing(\"no; sudo\")", "Ended"] {
+        let dump = Dump::file(4242, 3);
+        worker.request(Request::Dump(DumpRequest { session: 1, ticket, dump }));
+        let Some(Reply::Dump { ticket: answered, outcome, .. }) = worker.reply().await else {
+            panic!("no answer")
+        };
+        assert_eq!(answered, ticket);
+        assert!(format!("{outcome:?}").starts_with(expected), "{outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_zombie_has_ended() {
+    let mut zombie = sample::reading();
+    zombie.process.state = ProcessState::Zombie;
+    zombie.files.clear();
+    assert_eq!(outcomes(None, vec![Ok(zombie)]).await, ["Ended { zombie: true }"]);
+}
+
+#[tokio::test]
+async fn a_failure_is_passed_on_and_the_next_reading_may_succeed() {
+    let failure = Err(ReadError::Missing { what: "no".into(), remedy: "sudo".into() });
+    let seen = outcomes(None, vec![failure, Ok(sample::reading())]).await;
+    assert_eq!(
+        seen,
+        ["Failed(\"no; sudo\")".to_owned(), format!("{} rows", sample::reading().files.len())]
+    );
+}
+
+#[tokio::test]
+async fn a_source_that_cannot_be_opened_is_an_error() {
+    let open = || -> Result<Script, _> {
+        Err(ReadError::Missing { what: "no BTF".into(), remedy: "rebuild".into() })
+    };
+    let error = Worker::start(open).await.unwrap_err();
+    assert_eq!(error.to_string(), "no BTF; rebuild");
+}
