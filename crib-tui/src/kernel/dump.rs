@@ -67,12 +67,12 @@ fn all(reader: &mut Reader, request: &Dump, reading: &mut DumpReading) -> Result
     for (index, tid) in procfs::table_threads(request.pid)?.into_iter().enumerate() {
         let own = (index > 0).then_some(tid);
         let wire = DumpRequest { tid, last_fd: u32::MAX, ..wire(reader, request) };
-        let dumped = run(reader, &mut *reading, wire)?;
+        let dumped = run(reader, request, reading, wire)?;
         // The leader's table is gone when the process ends; a thread may end by itself.
-        if !dumped.whole && own.is_none() {
+        if !dumped.ended && own.is_none() {
             return Err(ended(&reading.process));
         }
-        reading.complete &= dumped.whole;
+        reading.complete &= dumped.ended;
         for mut file in dumped.files {
             file.tid = own;
             let fd = file.fd.unwrap_or_default();
@@ -124,7 +124,7 @@ fn again(
     mut last: Option<File>,
 ) -> Result<Option<File>, ReadError> {
     for _ in 0..TRIES {
-        let dumped = run(reader, reading, one.wire(wire(reader, request)))?;
+        let dumped = run(reader, request, reading, one.wire(wire(reader, request)))?;
         let Some(file) = dumped.files.into_iter().next() else { return Ok(None) };
         let changed = !dumped.changed.is_empty();
         let whole = !changed && !is_torn(&file);
@@ -201,14 +201,14 @@ fn deeper(
 /// One request, whose records become files.
 fn run(
     reader: &mut Reader,
+    request: &Dump,
     reading: &mut DumpReading,
-    request: DumpRequest,
+    wire: DumpRequest,
 ) -> Result<Dumped, ReadError> {
     let process = &reading.process;
     reader.records.clear();
     let Some(nested) = &mut reader.nested else { return Ok(Dumped::default()) };
-    let done =
-        nested.run(&mut reader.object, request, &mut reader.records).map_err(could_not_run)?;
+    let done = nested.run(&mut reader.object, wire, &mut reader.records).map_err(could_not_run)?;
     reading.runs += done.runs;
     for record in Records::new(&reader.records) {
         if let Record::Ops(record) = record.map_err(|error| garbled(process, error))? {
@@ -218,7 +218,7 @@ fn run(
     // Without names the files are shown all the same.
     let _ = reader.symbols.resolve();
     let records = Records::new(&reader.records);
-    assemble::dump(records, |ops| reader.symbols.name(ops), &reader.key)
+    assemble::dump(records, |ops| reader.symbols.name(ops), &reader.key, request)
         .map_err(|error| garbled(process, error))
 }
 
