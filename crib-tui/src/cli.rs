@@ -1,5 +1,7 @@
 //! The command line as it is written: nothing is checked here that needs more than clap.
 
+use std::path::PathBuf;
+
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
@@ -29,14 +31,36 @@ pub struct Cli {
 }
 
 /// The commands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum CliCommand {
     /// Print the table of open files, once
     Files,
+    /// Print what is queued in one socket or pipe, message by message
+    Packets(PacketsArgs),
+    /// Print everything: the files with what is queued in them, message by message
+    Dump,
     /// Print every process with its descriptors, limit, sockets and queued bytes
     Ps,
     /// Print what this kernel and this user allow, and how to get the rest
     Doctor,
+}
+
+/// The flags of `packets` alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct PacketsArgs {
+    /// The descriptor of the socket or pipe
+    #[arg(long, value_name = "N", help_heading = "What to show")]
+    pub fd: Option<String>,
+    /// Only this queue: receive, reader, write, retransmit, out_of_order, error, backlog, accept
+    /// or pipe
+    #[arg(long, value_name = "NAME", help_heading = "What to show")]
+    pub queue: Option<String>,
+    /// Print the bytes of each message, in hexadecimal and as text
+    #[arg(long, help_heading = "How to show it")]
+    pub hex: bool,
+    /// Write the messages to a file for Wireshark (pcapng) instead; - is standard output
+    #[arg(long, value_name = "FILE", help_heading = "How to show it")]
+    pub pcap: Option<PathBuf>,
 }
 
 /// The flags, which may stand before and after a command.
@@ -146,6 +170,7 @@ mod tests {
                 error(&["files", "1234"]),
                 error(&["-p"]),
                 error(&["-p", "-5"]),
+                error(&["files", "--fd", "3"]),
                 error(&["--json=x"]),
                 error(&["-\x1b[31m"]),
             ]

@@ -1,6 +1,8 @@
 //! How a run can fail, and the exit code that says so.
 
 use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::model::{ReadError, escape};
@@ -31,6 +33,40 @@ pub enum Failure {
     /// The filter let nothing through.
     #[error("none of the {0} match the filter")]
     NothingMatched(&'static str),
+    /// A file that nothing can be queued in.
+    #[error(
+        "file {fd} of process {pid} has no queues: it is no socket or pipe but {name}; \
+         crib-top files -p {pid} lists what it has open"
+    )]
+    NoQueues {
+        /// The process.
+        pid: u32,
+        /// The descriptor.
+        fd: u32,
+        /// Its kind and path.
+        name: String,
+    },
+    /// A queue that the socket or pipe does not have.
+    #[error(
+        "file {fd} of process {pid} has no {queue} queue; \
+         crib-top packets -p {pid} --fd {fd} shows those it has"
+    )]
+    NoSuchQueue {
+        /// The process.
+        pid: u32,
+        /// The descriptor.
+        fd: u32,
+        /// The queue's name.
+        queue: &'static str,
+    },
+    /// A file could not be written.
+    #[error("cannot write {}: {error}", escape(.path.as_os_str().as_bytes()))]
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
     /// Something could not be read.
     #[error("{0}")]
     Read(#[from] ReadError),
@@ -72,6 +108,9 @@ impl Failure {
             Self::Read(ReadError::Missing { .. }) => Code::Missing,
             Self::NoSuchName(_)
             | Self::NothingMatched(_)
+            | Self::NoQueues { .. }
+            | Self::NoSuchQueue { .. }
+            | Self::File { .. }
             | Self::Read(_)
             | Self::Write(_)
             | Self::Live(_) => Code::Nothing,

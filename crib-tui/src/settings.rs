@@ -1,12 +1,20 @@
 //! What a run is to do: the command line and the environment, checked and resolved.
 
+mod error;
+mod packets;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use crate::cli::{Cli, CliCommand, Flags};
-use crate::model::column::{self, Column, ColumnError, Table};
-use crate::model::filter::{Filter, FilterError, parse_number};
-use crate::model::{Files, Processes, escape};
+use crate::model::column::{self, Column, Table};
+use crate::model::filter::{Filter, parse_number};
+use crate::model::{Dump, Files, Processes};
 use crate::source::SourceChoice;
+
+pub use error::SettingsError;
+pub use packets::{Packets, PacketsOutput, PcapTarget};
 
 /// What the program learns from its surroundings rather than from its arguments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,7 +33,7 @@ pub struct Settings {
     /// Where to read from.
     pub source: SourceChoice,
     /// Bytes of each queued message to read at most.
-    pub payload: u64,
+    pub payload: u32,
     /// How to draw.
     pub style: Style,
 }
@@ -55,6 +63,24 @@ pub enum Print {
         targets: Vec<Target>,
         /// How to print them.
         output: Output<Processes>,
+    },
+    /// What is queued in one socket or pipe.
+    Packets {
+        /// Whose file it is.
+        target: Target,
+        /// Which file, and what of it.
+        packets: Packets,
+        /// How to print it.
+        output: PacketsOutput,
+    },
+    /// The files of some processes with all that is queued in them, once.
+    Dump {
+        /// Whose: at least one.
+        targets: Vec<Target>,
+        /// Bytes of each message at most.
+        payload: u32,
+        /// How to print them.
+        output: Output<Files>,
     },
     /// What the kernel and the user allow.
     Doctor {
@@ -124,54 +150,9 @@ pub enum Target {
     Name(String),
 }
 
-/// What is wrong with the arguments. Each message is one line and says what to do.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SettingsError {
-    /// `files` without a process.
-    #[error("files needs a process: add -p PID or -p NAME")]
-    NoTarget,
-    /// An empty name in a list of processes.
-    #[error("a process is missing in -p '{}'; give pids or names with a comma between two", escape(.0.as_bytes()))]
-    EmptyTarget(String),
-    /// More digits than any pid has.
-    #[error("-p '{0}' is too large a number to be a pid")]
-    PidTooLarge(String),
-    /// Several processes for the live view.
-    #[error("the live view shows one process, and -p names {0}; use crib-top files for several")]
-    SeveralTargets(usize),
-    /// A time that isn't one.
-    #[error("-d '{}' is no time; write a number and a unit: 500ms, 1s or 2m", escape(.0.as_bytes()))]
-    Delay(String),
-    /// A time without its unit.
-    #[error("-d '{0}' has no unit; write {0}s for seconds, {0}ms or {0}m")]
-    DelayUnit(String),
-    /// A time out of range.
-    #[error("-d '{0}' is out of range; the delay is at least 10ms and at most 60m")]
-    DelayRange(String),
-    /// A number of bytes that isn't one.
-    #[error("--payload '{}' is no number of bytes; write 0, 512 or 4K", escape(.0.as_bytes()))]
-    Payload(String),
-    /// A list of columns that can't be had.
-    #[error("-o: {0}; see crib-top {1} -H for the list")]
-    Columns(ColumnError, &'static str),
-    /// A filter that can't be read.
-    #[error("-Q '{text}': {1}", text = escape(.0.as_bytes()))]
-    Filter(String, FilterError),
-    /// Two flags that exclude one another.
-    #[error("{0} and {1} exclude one another; leave one out")]
-    Conflict(&'static str, &'static str),
-    /// A flag for what is printed, on the way to the live view.
-    #[error("the live view takes no {0}; leave it out, or use crib-top files")]
-    Printed(&'static str),
-    /// A flag that the command has no use for.
-    #[error("{0} takes no {1}; leave it out")]
-    Unused(&'static str, &'static str),
-}
-
 const DEFAULT_DELAY: Duration = Duration::from_secs(1);
 const MIN_DELAY: Duration = Duration::from_millis(10);
 const MAX_DELAY: Duration = Duration::from_secs(60 * 60);
-const DEFAULT_PAYLOAD: u64 = 4096;
 
 impl Settings {
     /// Checks the arguments and puts them together with the environment.
@@ -181,9 +162,9 @@ impl Settings {
     pub fn resolve(cli: &Cli, environment: Environment) -> Result<Self, SettingsError> {
         let flags = &cli.flags;
         let delay = flags.delay.as_deref().map_or(Ok(DEFAULT_DELAY), parse_delay)?;
-        let payload = flags.payload.as_deref().map_or(Ok(DEFAULT_PAYLOAD), parse_payload)?;
+        let payload = flags.payload.as_deref().map_or(Ok(Dump::PAYLOAD), parse_payload)?;
         Ok(Self {
-            task: task(cli, environment, delay)?,
+            task: task(cli, environment, delay, payload)?,
             source: flags.source,
             payload,
             style: Style { ascii: flags.ascii, color: !flags.no_color && !environment.no_color },
@@ -191,13 +172,18 @@ impl Settings {
     }
 }
 
-fn task(cli: &Cli, environment: Environment, delay: Duration) -> Result<Task, SettingsError> {
+fn task(
+    cli: &Cli,
+    environment: Environment,
+    delay: Duration,
+    payload: u32,
+) -> Result<Task, SettingsError> {
     let flags = &cli.flags;
     let live = environment.interactive && cli.command.is_none() && !flags.list_columns;
     if live && !flags.json && !flags.json_lines {
         watch(flags, delay).map(Task::Watch)
     } else {
-        print(cli.command, flags).map(Task::Print)
+        print(cli.command.as_ref(), flags, environment, payload).map(Task::Print)
     }
 }
 
@@ -214,39 +200,62 @@ fn watch(flags: &Flags, delay: Duration) -> Result<Watch, SettingsError> {
     Ok(Watch { target: targets.into_iter().next(), delay, filter: flags.filter.clone() })
 }
 
-fn print(command: Option<CliCommand>, flags: &Flags) -> Result<Print, SettingsError> {
+fn print(
+    command: Option<&CliCommand>,
+    flags: &Flags,
+    environment: Environment,
+    payload: u32,
+) -> Result<Print, SettingsError> {
     let format = format(flags)?;
     if flags.list_columns {
         return match command {
             Some(CliCommand::Doctor) => Err(SettingsError::Unused("doctor", "-H")),
+            Some(CliCommand::Packets(_)) => Err(SettingsError::Unused("packets", "-H")),
             Some(CliCommand::Ps) => Ok(Print::ProcessColumns),
-            Some(CliCommand::Files) | None => Ok(Print::FileColumns),
+            Some(CliCommand::Files | CliCommand::Dump) | None => Ok(Print::FileColumns),
         };
     }
-    let targets = targets(flags)?;
     match command {
-        Some(CliCommand::Files) if targets.is_empty() => Err(SettingsError::NoTarget),
-        // Without a terminal, what the live view would have begun with.
-        None if targets.is_empty() => {
-            Ok(Print::Processes { targets, output: output(flags, format, "ps")? })
-        }
-        Some(CliCommand::Files) | None => {
+        Some(CliCommand::Files) => {
+            let targets = some_targets(flags, "files")?;
             Ok(Print::Files { targets, output: output(flags, format, "files")? })
         }
-        Some(CliCommand::Ps) => {
-            Ok(Print::Processes { targets, output: output(flags, format, "ps")? })
+        Some(CliCommand::Packets(args)) => {
+            refuse("packets", &[("-Q", flags.filter.is_some()), ("-o", flags.output.is_some())])?;
+            let targets = some_targets(flags, "packets")?;
+            packets::print(args, targets, format, environment, (payload, !flags.noheadings))
+        }
+        Some(CliCommand::Dump) => {
+            refuse("dump", &[("-o", flags.output.is_some())])?;
+            let targets = some_targets(flags, "dump")?;
+            Ok(Print::Dump { targets, payload, output: output(flags, format, "files")? })
         }
         Some(CliCommand::Doctor) => {
-            let unused = [
+            let used = [
                 ("-p", flags.pid.is_some()),
                 ("-Q", flags.filter.is_some()),
                 ("-o", flags.output.is_some()),
             ];
-            match unused.into_iter().find(|&(_, given)| given) {
-                Some((flag, _)) => Err(SettingsError::Unused("doctor", flag)),
-                None => Ok(Print::Doctor { format, headings: !flags.noheadings }),
-            }
+            refuse("doctor", &used)?;
+            Ok(Print::Doctor { format, headings: !flags.noheadings })
         }
+        // Without a terminal, what the live view would have begun with.
+        None if flags.pid.is_some() => {
+            let targets = targets(flags)?;
+            Ok(Print::Files { targets, output: output(flags, format, "files")? })
+        }
+        Some(CliCommand::Ps) | None => {
+            let targets = targets(flags)?;
+            Ok(Print::Processes { targets, output: output(flags, format, "ps")? })
+        }
+    }
+}
+
+/// Refuses a flag that a command has no use for.
+fn refuse(command: &'static str, given: &[(&'static str, bool)]) -> Result<(), SettingsError> {
+    match given.iter().find(|&&(_, given)| given) {
+        Some(&(flag, _)) => Err(SettingsError::Unused(command, flag)),
+        None => Ok(()),
     }
 }
 
@@ -289,6 +298,11 @@ fn targets(flags: &Flags) -> Result<Vec<Target>, SettingsError> {
     flags.pid.as_deref().map_or(Ok(Vec::new()), parse_targets)
 }
 
+fn some_targets(flags: &Flags, command: &'static str) -> Result<Vec<Target>, SettingsError> {
+    let targets = targets(flags)?;
+    if targets.is_empty() { Err(SettingsError::NoTarget(command)) } else { Ok(targets) }
+}
+
 fn parse_targets(list: &str) -> Result<Vec<Target>, SettingsError> {
     let mut targets = Vec::new();
     for item in list.split(',') {
@@ -325,118 +339,10 @@ fn parse_delay(text: &str) -> Result<Duration, SettingsError> {
         .ok_or_else(|| SettingsError::DelayRange(text.to_owned()))
 }
 
-fn parse_payload(text: &str) -> Result<u64, SettingsError> {
+/// A number of bytes; no message has as many as 32 bits can count.
+fn parse_payload(text: &str) -> Result<u32, SettingsError> {
     parse_number(text)
         .and_then(|number| u64::try_from(number).ok())
+        .map(|number| u32::try_from(number).unwrap_or(u32::MAX))
         .ok_or_else(|| SettingsError::Payload(text.to_owned()))
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-    use rstest::rstest;
-
-    use super::*;
-
-    const TERMINAL: Environment = Environment { interactive: true, no_color: false };
-    const PIPE: Environment = Environment { interactive: false, no_color: false };
-
-    fn resolve(arguments: &str, environment: Environment) -> Result<Settings, SettingsError> {
-        let arguments = ["crib-top"].into_iter().chain(arguments.split_whitespace());
-        Settings::resolve(&Cli::try_parse_from(arguments).unwrap(), environment)
-    }
-
-    fn task(arguments: &str, environment: Environment) -> Task {
-        resolve(arguments, environment).unwrap().task
-    }
-
-    #[test]
-    fn without_a_command_it_is_the_live_view_on_a_terminal_and_a_table_elsewhere() {
-        let Task::Watch(watch) = task("-p 1 -d 500ms -Q socket", TERMINAL) else {
-            panic!("no live view");
-        };
-        assert_eq!(watch.target, Some(Target::Pid(1)));
-        assert_eq!(watch.delay, Duration::from_millis(500));
-        assert!(watch.filter.as_deref() == Some("socket"));
-        assert!(matches!(task("", TERMINAL), Task::Watch(Watch { target: None, .. })));
-
-        assert!(matches!(task("-p 1", PIPE), Task::Print(Print::Files { .. })));
-        assert!(matches!(task("-p 1 -J", TERMINAL), Task::Print(Print::Files { .. })));
-        assert!(matches!(task("", PIPE), Task::Print(Print::Processes { .. })));
-        assert!(matches!(task("-j", TERMINAL), Task::Print(Print::Processes { .. })));
-    }
-
-    #[test]
-    fn targets_are_pids_and_names() {
-        let Task::Print(Print::Files { targets, output }) = task("files -p 12,sshd,12,7z", PIPE)
-        else {
-            panic!("no files");
-        };
-        let name = |name: &str| Target::Name(name.into());
-        assert_eq!(targets, [Target::Pid(12), name("sshd"), name("7z")]);
-        assert_eq!(output.format, Format::Table);
-        assert!(output.headings && output.columns.is_none() && output.filter.is_none());
-    }
-
-    #[test]
-    fn a_filter_and_columns_are_those_of_the_command() {
-        assert!(resolve("ps -Q FDS>9 -o PID,FDS", PIPE).is_ok());
-        assert!(resolve("files -p1 -Q FDS>9", PIPE).is_err());
-        assert!(matches!(task("ps -H", PIPE), Task::Print(Print::ProcessColumns)));
-        assert!(matches!(task("files -H", PIPE), Task::Print(Print::FileColumns)));
-        assert!(matches!(task("-H", TERMINAL), Task::Print(Print::FileColumns)));
-    }
-
-    #[test]
-    fn colors_are_off_when_either_says_so() {
-        let color = |arguments, environment| resolve(arguments, environment).unwrap().style.color;
-        assert!(color("", TERMINAL));
-        assert!(!color("--no-color", TERMINAL));
-        assert!(!color("", Environment { no_color: true, ..TERMINAL }));
-    }
-
-    #[rstest]
-    #[case("1s", 1000)]
-    #[case("250ms", 250)]
-    #[case("0.5s", 500)]
-    #[case("60m", 3_600_000)]
-    fn a_delay_has_a_unit(#[case] text: &str, #[case] milliseconds: u64) {
-        assert_eq!(parse_delay(text), Ok(Duration::from_millis(milliseconds)));
-    }
-
-    #[test]
-    fn a_payload_is_a_number_of_bytes() {
-        assert_eq!(parse_payload("0"), Ok(0));
-        assert_eq!(parse_payload("2K"), Ok(2048));
-        assert!(parse_payload("-1").is_err());
-    }
-
-    #[test]
-    fn each_bad_argument_has_a_message_that_says_what_to_do() {
-        let errors: Vec<String> = [
-            "files",
-            "-p 1,2",
-            "-p 1 -o +INO",
-            "-n",
-            "files -p 1,,2",
-            "files -p 99999999999",
-            "-d 5",
-            "-d 5h",
-            "-d soon",
-            "-d 1.2.3s",
-            "-d 0s",
-            "-d 61m",
-            "--payload lots",
-            "files -p 1 -o FD,NAM",
-            "ps -o FD",
-            "files -p 1 -Q FD=",
-            "files -p 1 -J -j",
-            "files -p 1 -J -o FD",
-            "doctor -p 1",
-            "doctor -H",
-        ]
-        .map(|arguments| resolve(arguments, TERMINAL).unwrap_err().to_string())
-        .into();
-        insta::assert_snapshot!(errors.join("\n"));
-    }
 }

@@ -119,6 +119,15 @@ fn help_and_version_go_to_standard_output() {
 #[case::bad_filter(&["files", "-p", "1", "-Q", "FD =="], "at column 6")]
 #[case::both_jsons(&["ps", "-J", "-j"], "-J and -j")]
 #[case::columns_of_json(&["ps", "-J", "-o", "PID"], "-o and -J")]
+#[case::packets_of_no_process(&["packets", "--fd", "3"], "packets needs a process")]
+#[case::packets_of_no_file(&["packets", "-p", "1"], "--fd N")]
+#[case::packets_of_several(&["packets", "-p", "1,2", "--fd", "3"], "names 2 processes")]
+#[case::bad_descriptor(&["packets", "-p", "1", "--fd", "x"], "--fd 'x'")]
+#[case::unknown_queue(&["packets", "-p", "1", "--fd", "3", "--queue", "rx"], "receive, reader, ")]
+#[case::hex_of_json(&["packets", "-p", "1", "--fd", "3", "--hex", "-J"], "--hex and -J")]
+#[case::pcap_of_json(&["packets", "-p", "1", "--fd", "3", "--pcap", "x", "-j"], "--pcap and -j")]
+#[case::descriptor_elsewhere(&["files", "-p", "1", "--fd", "3"], "'--fd'")]
+#[case::dump_of_no_process(&["dump"], "dump needs a process")]
 #[case::escapes(&["-p", "1", "-Q", "FD == '\x1b[31m\n"], "\\x1b[31m\\x0a")]
 fn a_bad_argument_is_said_in_one_line(#[case] arguments: &[&str], #[case] says: &str) {
     let run = run(arguments);
@@ -393,6 +402,17 @@ fn without_privileges_insisting_on_bpf_is_exit_code_3() {
     let run = run_unprivileged("--source bpf");
     assert_eq!((run.code, run.out.as_str()), (Some(3), ""));
     assert!(run.diagnostic().contains("sudo"), "{}", run.err);
+}
+
+#[rstest]
+#[case::packets(&["packets", "--fd", "0"])]
+#[case::dump(&["dump", "-J"])]
+#[case::pcap(&["packets", "--fd", "0", "--pcap", "-"])]
+fn queues_are_not_in_proc_which_is_exit_code_3(#[case] arguments: &[&str]) {
+    let run = run_on_self(arguments);
+    assert_eq!((run.code, run.out.as_str()), (Some(3), ""));
+    assert!(run.diagnostic().contains("not in /proc"), "{}", run.err);
+    assert!(run.diagnostic().contains("crib-top doctor"), "{}", run.err);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! The commands that print something once and end.
 
 mod doctor;
+mod dump;
 mod files;
+mod packets;
 mod processes;
 mod target;
 
@@ -46,6 +48,12 @@ pub fn run<O: Write>(
         Print::Files { targets, output } => files::run(targets, output, source, style, streams),
         Print::Processes { targets, output } => {
             processes::run(targets, output, source, style, streams)
+        }
+        Print::Packets { target, packets, output } => {
+            packets::run(target, packets, output, source, style, streams)
+        }
+        Print::Dump { targets, payload, output } => {
+            dump::run(targets, *payload, output, source, style, streams)
         }
         Print::Doctor { format, headings } => doctor::run(*format, *headings, style, streams),
         Print::FileColumns => list_columns::<Files, O>(style, streams),

@@ -1,4 +1,8 @@
 //! Readings as text for people and as JSON for programs.
 
+mod hex;
 pub mod json;
+pub mod outline;
+pub mod packets;
+pub mod pcap;
 pub mod table;

@@ -61,13 +61,20 @@ pub fn write_cells(
         }
     }
     for line in &lines {
-        let text = aligned(line, headings, &widths);
-        match layout.width {
-            Some(width) => writeln!(out, "{}", cut(&text, width, layout.ascii))?,
-            None => writeln!(out, "{text}")?,
-        }
+        write_line(out, &aligned(line, headings, &widths), layout)?;
     }
     Ok(())
+}
+
+/// Writes one line, which is cut to the screen's width.
+///
+/// # Errors
+/// Those of writing.
+pub fn write_line(out: &mut impl Write, line: &str, layout: Layout) -> io::Result<()> {
+    match layout.width {
+        Some(width) => writeln!(out, "{}", cut(line, width, layout.ascii)),
+        None => writeln!(out, "{line}"),
+    }
 }
 
 fn aligned(cells: &[String], headings: &[(&str, Align)], widths: &[usize]) -> String {
@@ -110,7 +117,7 @@ fn cut(text: &str, width: usize, ascii: bool) -> Cow<'_, str> {
 }
 
 /// The text with the bytes of what is not ASCII as `\xNN`.
-fn ascii(text: &str) -> String {
+pub(super) fn ascii(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_ascii() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
-use super::{Epoll, Kind, Pipe, Queued, Socket, Text};
+use super::{Epoll, Kind, Pipe, Queue, Queued, Socket, Text};
 
 /// One open file: a file descriptor and what stands behind it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -101,6 +101,12 @@ impl File {
             }
             (None, None) => (None, None),
         }
+    }
+
+    /// The queues of a socket or pipe, as far as a dump has read them.
+    pub fn queues(&self) -> Option<&[Queue]> {
+        let of_socket = self.socket.as_ref().and_then(|socket| socket.queues.as_deref());
+        of_socket.or_else(|| self.pipe.as_ref().and_then(|pipe| pipe.queues.as_deref()))
     }
 
     /// What is constant for as long as this very file stays open under this number: the key

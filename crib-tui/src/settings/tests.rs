@@ -1,0 +1,143 @@
+use clap::Parser;
+use rstest::rstest;
+
+use super::*;
+use crate::model::QueueName;
+
+const TERMINAL: Environment = Environment { interactive: true, no_color: false };
+const PIPE: Environment = Environment { interactive: false, no_color: false };
+
+fn resolve(arguments: &str, environment: Environment) -> Result<Settings, SettingsError> {
+    let arguments = ["crib-top"].into_iter().chain(arguments.split_whitespace());
+    Settings::resolve(&Cli::try_parse_from(arguments).unwrap(), environment)
+}
+
+fn task(arguments: &str, environment: Environment) -> Task {
+    resolve(arguments, environment).unwrap().task
+}
+
+#[test]
+fn without_a_command_it_is_the_live_view_on_a_terminal_and_a_table_elsewhere() {
+    let Task::Watch(watch) = task("-p 1 -d 500ms -Q socket", TERMINAL) else {
+        panic!("no live view");
+    };
+    assert_eq!(watch.target, Some(Target::Pid(1)));
+    assert_eq!(watch.delay, Duration::from_millis(500));
+    assert!(watch.filter.as_deref() == Some("socket"));
+    assert!(matches!(task("", TERMINAL), Task::Watch(Watch { target: None, .. })));
+
+    assert!(matches!(task("-p 1", PIPE), Task::Print(Print::Files { .. })));
+    assert!(matches!(task("-p 1 -J", TERMINAL), Task::Print(Print::Files { .. })));
+    assert!(matches!(task("", PIPE), Task::Print(Print::Processes { .. })));
+    assert!(matches!(task("-j", TERMINAL), Task::Print(Print::Processes { .. })));
+}
+
+#[test]
+fn targets_are_pids_and_names() {
+    let Task::Print(Print::Files { targets, output }) = task("files -p 12,sshd,12,7z", PIPE) else {
+        panic!("no files");
+    };
+    let name = |name: &str| Target::Name(name.into());
+    assert_eq!(targets, [Target::Pid(12), name("sshd"), name("7z")]);
+    assert_eq!(output.format, Format::Table);
+    assert!(output.headings && output.columns.is_none() && output.filter.is_none());
+}
+
+#[test]
+fn packets_are_of_one_file_and_all_its_queues_unless_one_is_named() {
+    let of = |arguments: &str, environment| {
+        let Task::Print(Print::Packets { target, packets, output }) = task(arguments, environment)
+        else {
+            panic!("no packets");
+        };
+        assert_eq!(target, Target::Pid(7));
+        (packets.request(7), output)
+    };
+    let text = |hex| PacketsOutput::Text { hex, headings: true };
+    let (request, output) = of("packets -p 7 --fd 3", TERMINAL);
+    assert_eq!((request, output), (Dump::file(7, 3), text(false)));
+    let (request, output) =
+        of("packets -p 7 --fd 3 --queue out_of_order --payload 1K --hex", TERMINAL);
+    assert_eq!((request.queues, request.payload), (vec![QueueName::OutOfOrder], 1024));
+    assert_eq!(output, text(true));
+    let pcap =
+        |file: &str, environment| of(&format!("-p 7 packets --fd 3 --pcap {file}"), environment).1;
+    assert_eq!(pcap("-", PIPE), PacketsOutput::Pcap(PcapTarget::Stdout));
+    assert_eq!(pcap("x", TERMINAL), PacketsOutput::Pcap(PcapTarget::File("x".into())));
+}
+
+#[test]
+fn a_filter_and_columns_are_those_of_the_command() {
+    assert!(resolve("ps -Q FDS>9 -o PID,FDS", PIPE).is_ok());
+    assert!(resolve("files -p1 -Q FDS>9", PIPE).is_err());
+    assert!(matches!(task("ps -H", PIPE), Task::Print(Print::ProcessColumns)));
+    assert!(matches!(task("files -H", PIPE), Task::Print(Print::FileColumns)));
+    assert!(matches!(task("-H", TERMINAL), Task::Print(Print::FileColumns)));
+}
+
+#[test]
+fn colors_are_off_when_either_says_so() {
+    let color = |arguments, environment| resolve(arguments, environment).unwrap().style.color;
+    assert!(color("", TERMINAL));
+    assert!(!color("--no-color", TERMINAL));
+    assert!(!color("", Environment { no_color: true, ..TERMINAL }));
+}
+
+#[rstest]
+#[case("1s", 1000)]
+#[case("250ms", 250)]
+#[case("0.5s", 500)]
+#[case("60m", 3_600_000)]
+fn a_delay_has_a_unit(#[case] text: &str, #[case] milliseconds: u64) {
+    assert_eq!(parse_delay(text), Ok(Duration::from_millis(milliseconds)));
+}
+
+#[test]
+fn a_payload_is_a_number_of_bytes() {
+    assert_eq!(parse_payload("0"), Ok(0));
+    assert_eq!(parse_payload("2K"), Ok(2048));
+    assert_eq!(parse_payload("8G"), Ok(u32::MAX));
+    assert!(parse_payload("-1").is_err());
+}
+
+#[test]
+fn each_bad_argument_has_a_message_that_says_what_to_do() {
+    let errors: Vec<String> = [
+        "files",
+        "-p 1,2",
+        "-p 1 -o +INO",
+        "-n",
+        "files -p 1,,2",
+        "files -p 99999999999",
+        "-d 5",
+        "-d 5h",
+        "-d soon",
+        "-d 1.2.3s",
+        "-d 0s",
+        "-d 61m",
+        "--payload lots",
+        "files -p 1 -o FD,NAM",
+        "ps -o FD",
+        "files -p 1 -Q FD=",
+        "files -p 1 -J -j",
+        "files -p 1 -J -o FD",
+        "doctor -p 1",
+        "doctor -H",
+        "packets --fd 3",
+        "packets -p 1",
+        "packets -p 1,2 --fd 3",
+        "packets -p 1 --fd three",
+        "packets -p 1 --fd 3 --queue recv",
+        "packets -p 1 --fd 3 -J --hex",
+        "packets -p 1 --fd 3 -j --pcap x",
+        "packets -p 1 --fd 3 --hex --pcap x",
+        "packets -p 1 --fd 3 --pcap -",
+        "packets -p 1 --fd 3 -Q socket",
+        "packets -H",
+        "dump",
+        "dump -p 1 -o FD",
+    ]
+    .map(|arguments| resolve(arguments, TERMINAL).unwrap_err().to_string())
+    .into();
+    insta::assert_snapshot!(errors.join("\n"));
+}
