@@ -23,6 +23,7 @@ mod reading;
 pub(crate) mod sample;
 #[cfg(test)]
 pub(crate) mod sample_queues;
+#[cfg(test)]
 pub(crate) mod sample_dump;
 mod socket;
 pub mod sort;
