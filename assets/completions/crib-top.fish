@@ -41,6 +41,8 @@ complete -c crib-top -n "__fish_crib_top_needs_command" -l no-color -d 'Use no c
 complete -c crib-top -n "__fish_crib_top_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c crib-top -n "__fish_crib_top_needs_command" -s V -l version -d 'Print version'
 complete -c crib-top -n "__fish_crib_top_needs_command" -f -a "files" -d 'Print the table of open files, once'
+complete -c crib-top -n "__fish_crib_top_needs_command" -f -a "packets" -d 'Print what is queued in one socket or pipe, message by message'
+complete -c crib-top -n "__fish_crib_top_needs_command" -f -a "dump" -d 'Print everything: the files with what is queued in them, message by message'
 complete -c crib-top -n "__fish_crib_top_needs_command" -f -a "ps" -d 'Print every process with its descriptors, limit, sockets and queued bytes'
 complete -c crib-top -n "__fish_crib_top_needs_command" -f -a "doctor" -d 'Print what this kernel and this user allow, and how to get the rest'
 complete -c crib-top -n "__fish_crib_top_using_subcommand files" -s p -l pid -d 'The process, by pid or by command name; several are separated by commas' -r
@@ -58,6 +60,40 @@ complete -c crib-top -n "__fish_crib_top_using_subcommand files" -s n -l noheadi
 complete -c crib-top -n "__fish_crib_top_using_subcommand files" -l ascii -d 'Draw with ASCII characters only; others in names appear as \\xNN'
 complete -c crib-top -n "__fish_crib_top_using_subcommand files" -l no-color -d 'Use no colors, as with NO_COLOR in the environment'
 complete -c crib-top -n "__fish_crib_top_using_subcommand files" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -l fd -d 'The descriptor of the socket or pipe' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -l queue -d 'Only this queue: receive, reader, write, retransmit, out_of_order, error, backlog, accept or pipe' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -l pcap -d 'Write the messages to a file for Wireshark (pcapng) instead; - is standard output' -r -F
+complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -s p -l pid -d 'The process, by pid or by command name; several are separated by commas' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -s Q -l filter -d 'Show only the rows that match, e.g. \'KIND == "socket" and RECVQ > 4K\'' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -s o -l output -d 'Columns of the table, e.g. FD,NAME; with a + they are added to the usual ones' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -s d -l delay -d 'Time between two readings of the live view, with its unit: 500ms, 1s, 2m [default: 1s]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -l source -d 'Where to read from' -r -f -a "auto\t'BPF where it is possible, else /proc, saying why'
+bpf\t'BPF, or an error that says what is missing'
+procfs\t'/proc, even where BPF would be possible'"
+complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -l payload -d 'Bytes to read of each queued message at most; 0 for none [default: 4K]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -l hex -d 'Print the bytes of each message, in hexadecimal and as text'
+complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -s H -l list-columns -d 'List the columns'
+complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -s J -l json -d 'Print one JSON document'
+complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -s j -l json-lines -d 'Print one JSON object a line'
+complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -s n -l noheadings -d 'Print no headings'
+complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -l ascii -d 'Draw with ASCII characters only; others in names appear as \\xNN'
+complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -l no-color -d 'Use no colors, as with NO_COLOR in the environment'
+complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -s p -l pid -d 'The process, by pid or by command name; several are separated by commas' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -s Q -l filter -d 'Show only the rows that match, e.g. \'KIND == "socket" and RECVQ > 4K\'' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -s o -l output -d 'Columns of the table, e.g. FD,NAME; with a + they are added to the usual ones' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -s d -l delay -d 'Time between two readings of the live view, with its unit: 500ms, 1s, 2m [default: 1s]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -l source -d 'Where to read from' -r -f -a "auto\t'BPF where it is possible, else /proc, saying why'
+bpf\t'BPF, or an error that says what is missing'
+procfs\t'/proc, even where BPF would be possible'"
+complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -l payload -d 'Bytes to read of each queued message at most; 0 for none [default: 4K]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -s H -l list-columns -d 'List the columns'
+complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -s J -l json -d 'Print one JSON document'
+complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -s j -l json-lines -d 'Print one JSON object a line'
+complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -s n -l noheadings -d 'Print no headings'
+complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -l ascii -d 'Draw with ASCII characters only; others in names appear as \\xNN'
+complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -l no-color -d 'Use no colors, as with NO_COLOR in the environment'
+complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -s p -l pid -d 'The process, by pid or by command name; several are separated by commas' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -s Q -l filter -d 'Show only the rows that match, e.g. \'KIND == "socket" and RECVQ > 4K\'' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -s o -l output -d 'Columns of the table, e.g. FD,NAME; with a + they are added to the usual ones' -r

@@ -321,9 +321,9 @@ pub struct QueueEndRecord {
     pub packets: u32,
     /// What is true of it: bits of [`end_bits`].
     pub bits: u32,
-    /// Their payload in bytes, as far as they were asked for.
+    /// Their payload in bytes, also of those that were not asked for.
     pub payload: u64,
-    /// Their `truesize` in bytes.
+    /// Their `truesize` in bytes, as `payload`.
     pub memory: u64,
 }
 
@@ -350,6 +350,10 @@ pub struct EndRecord {
     pub files: u32,
     /// Runs that it took, this one counted.
     pub runs: u32,
+    /// Records that found no room, against all reckoning: none, if the reckoning is right.
+    pub lost: u32,
+    /// Nothing.
+    pub reserved: u32,
 }
 
 /// What is true of something that ended.

@@ -52,7 +52,8 @@ pub const FRAG_LIST: u32 = 1024;
 /// Names in a path that a dump walks through.
 pub const PATH_NAMES: u32 = 256;
 
-/// Bytes of the ring that a dump writes into, a power of two and so many pages.
+/// Bytes of the ring that a dump writes into, a power of two and so many pages: more than twice
+/// [`RING_UNIT`].
 pub const RING_BYTES: u32 = 1 << 20;
 
 /// Bytes that a dump leaves free in the ring for what it writes in one piece: a file with its

@@ -105,6 +105,9 @@ kernel_offsets! {
     inode_rdev: member "inode.i_rdev";
     inode_sb: member "inode.i_sb";
     inode_pipe: member "inode.i_pipe";
+    inode_private: member "inode.i_private";
+    ns_ops: member "ns_common.ops";
+    ns_ops_name: member "proc_ns_operations.name";
 
     super_dev: member "super_block.s_dev";
     super_magic: member "super_block.s_magic";

@@ -8,19 +8,18 @@
 //!
 //! Here is the nest alone. What is done at each level is in [`crate::level`].
 
-use crib_common::dump::{DumpRequest, EndRecord, kind};
-use crib_common::limits::RUN_FDS;
-use crib_common::record::{RecordHeader, kind as file_kind};
+use crib_common::dump::kind;
+use crib_common::record::kind as file_kind;
 
 use crate::context::{Task, TaskContext};
 use crate::emit;
 use crate::file::Place;
-use crate::level::{self, Go, send};
+use crate::level::{self, Go};
 use crate::packet::Packet;
 use crate::progress::Dump;
 use crate::queues::{Queue, Queues};
 use crate::repeat::Step;
-use crate::task::{self, Ids};
+use crate::task;
 use crate::task_file::{File, Table, TaskFiles};
 
 /// One run, or the rest of one.
@@ -33,49 +32,16 @@ pub fn step(context: *const TaskContext) -> i32 {
     if ids.tid != request.tid {
         return 0;
     }
-    begin(dump, request, ids);
-    files(dump, request, &task);
-    if dump.progress.stop != 0 {
-        return 1;
+    level::crib_begin(ids.tgid, ids.tid);
+    let Some(table) = Table::of(&task) else { return 0 };
+    if let Some(files) = TaskFiles::of(&task) {
+        files
+            .between(dump.progress.fd, dump.progress.run_end)
+            .for_each(|file| one_file(dump, &file));
     }
-    let header = RecordHeader::of::<EndRecord>(kind::END, 0);
-    let (files, runs) = (dump.progress.files, dump.progress.runs);
-    send(&EndRecord { header, files, runs });
-    0
-}
-
-/// Sets up a run, and the dump where it is its first.
-#[inline(always)]
-fn begin(dump: &mut Dump, request: &DumpRequest, ids: Ids) {
-    let progress = &mut dump.progress;
-    if progress.session != request.session {
-        progress.session = request.session;
-        progress.fd = request.first_fd;
-        progress.file_open = 0;
-        progress.files = 0;
-        progress.runs = 0;
-    }
-    progress.tgid = ids.tgid;
-    progress.tid = ids.tid;
-    progress.bytes_left = request.bytes;
-    progress.packets_left = request.packets;
-    progress.stop = 0;
-    progress.runs += 1;
-}
-
-/// All files that are wanted: straight to the one, else one after the other.
-#[inline(always)]
-fn files(dump: &mut Dump, request: &DumpRequest, task: &Task<'_>) {
-    let first = dump.progress.fd;
-    let last = request.last_fd;
-    let end = last.min(first.saturating_add(RUN_FDS));
-    let Some(files) = TaskFiles::of(task) else { return };
-    files.between(first, end).for_each(|file| one_file(dump, &file));
-    let Some(table) = Table::of(task) else { return };
-    if dump.progress.stop == 0 && end < last && end < table.capacity() {
-        dump.progress.fd = end + 1;
-        dump.progress.stop = 1;
-    }
+    level::crib_end(table.address());
+    // An iterator's program returns 0 or 1, and the verifier wants to see that.
+    if dump.progress.stop != 0 { 1 } else { 0 }
 }
 
 /// A file with all that is in it; breaks where the run has to stop.
@@ -93,7 +59,8 @@ fn one_file(dump: &mut Dump, file: &File<'_>) -> Step {
     }
     let queues: Queues<'_> = dump.owner.queues();
     queues.resume(dump.progress.queue).for_each(one_queue);
-    match Go::of(level::crib_file_end(fd, found, table)) {
+    level::crib_file_still(fd, found, table);
+    match Go::of(level::crib_file_end(fd)) {
         Go::Stop => Step::Break,
         _ => Step::Continue,
     }
@@ -156,7 +123,8 @@ fn send_file(record_kind: u32, fd: u32, file: u64, table: u64) {
     level::crib_operations();
     level::crib_socket(file);
     level::crib_addresses();
-    level::crib_tcp_queues();
+    level::crib_tcp_received();
+    level::crib_tcp_sent();
     level::crib_udp_queues();
     level::crib_unix_queues();
     level::crib_other_queues();

@@ -160,6 +160,13 @@ pub fn has_path(record: &FileRecord) -> bool {
     record.magic != SOCKFS_MAGIC && record.magic != PIPEFS_MAGIC
 }
 
+/// Whether a file is a namespace's (nsfs).
+#[inline(always)]
+pub fn is_namespace(record: &FileRecord) -> bool {
+    const NSFS_MAGIC: u64 = 0x6e73_6673;
+    record.magic == NSFS_MAGIC
+}
+
 /// The path of a file that the iterator holds, into `path`; its bytes without the final NUL,
 /// or the helper's error.
 #[inline(always)]

@@ -66,7 +66,8 @@ pub struct Walk {
     /// A pipe's tail and the mask of its ring.
     tail: u32,
     mask: u32,
-    reserved: u32,
+    /// The first packet that is wanted.
+    first: u32,
 }
 
 /// What came of a walk.
@@ -103,8 +104,7 @@ impl<'a> Packets<'a> {
     #[inline(always)]
     pub fn for_each(self, mut step: impl for<'step> FnMut(Packet<'step>) -> Step) -> Walked {
         let Some(walk) = emit::packets_walk() else { return Walked { bits: 0, ended: false } };
-        let first = self.first;
-        repeat(crib_walk_begin(self.len), |_| {
+        repeat(crib_walk_begin(self.first, self.len), |_| {
             let node = match Go::of(crib_walk_next()) {
                 Go::In => walk.at,
                 // A tree's packet has its node in it.
@@ -112,7 +112,7 @@ impl<'a> Packets<'a> {
                 Go::Past => return Step::Continue,
                 Go::Stop => return Step::Break,
             };
-            if walk.index >= first {
+            if walk.index >= walk.first {
                 let Some(packet) = Packet::at(node, walk.index) else { return Step::Break };
                 if step(packet) == Step::Break {
                     return Step::Break;
@@ -133,16 +133,17 @@ impl<'a> Packets<'a> {
 /// [`crate::level`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn crib_walk_begin(len: u32) -> u32 {
+pub extern "C" fn crib_walk_begin(first: u32, len: u32) -> u32 {
     let Some(walk) = emit::packets_walk() else { return 0 };
     let Some(queue) = emit::kept_queue() else { return 0 };
+    walk.first = first;
     walk.index = 0;
     walk.turn = rbtree::DOWN;
     walk.bits = 0;
     walk.ended = 0;
     walk.before = queue.head.address();
     walk.len = if len == UNKNOWN_LEN { queue.len().or_zero() } else { len };
-    let (first, mut times) = match queue.links {
+    let (node, mut times) = match queue.links {
         Links::List => (queue.head.get::<u64>(offset!(queue_next)), walk.len),
         Links::Chain => (queue.head.get(0), QUEUE_PACKETS),
         // Each node is entered, visited and left.
@@ -157,9 +158,9 @@ pub extern "C" fn crib_walk_begin(len: u32) -> u32 {
         // They keep no length, or none that bounds a walk.
         walk.len = UNKNOWN_LEN;
     }
-    walk.at = first.or_zero();
+    walk.at = node.or_zero();
     walk.next = walk.at;
-    if first.ok().is_none() {
+    if node.ok().is_none() {
         walk.bits = end_bits::CUT;
         walk.ended = 1;
     } else if walk.at == 0 || times == 0 {

@@ -6,6 +6,7 @@
 //! lock: a rename meanwhile can mix an old name with a new one, as it can for any path that is
 //! read before it is used.
 
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
 use crib_common::dump::{PathRecord, kind};
 use crib_common::limits::{PATH_BYTES, PATH_NAMES};
 use crib_common::record::RecordHeader;
@@ -50,6 +51,37 @@ pub struct Root {
     pub mount: u64,
     /// `struct dentry`.
     pub dentry: u64,
+}
+
+/// Fills in, as the only name, what sort of namespace a file of nsfs is (`ns_dname`).
+#[inline(always)]
+pub fn fill_namespace(path: &mut Path, file: Kptr<Raw>) {
+    path.record.header = RecordHeader::of::<PathRecord>(kind::PATH, 0);
+    path.record.len = 0;
+    path.record.whole = 0;
+    let name = file
+        .follow(offset!(file_inode))
+        .and_then(|inode| inode.follow(offset!(inode_private)))
+        .and_then(|ns| ns.follow(offset!(ns_ops)))
+        .and_then(|ops| ops.follow(offset!(ns_ops_name)));
+    let Some(name) = name else { return };
+    /// Longer than any of them.
+    const ROOM: u32 = 32;
+    // SAFETY: the array has far more room than that; the helper checks `name` itself.
+    let len = unsafe {
+        bpf_probe_read_kernel_str(
+            path.names.as_mut_ptr().add(1).cast(),
+            ROOM,
+            name.as_ptr().cast_mut().cast(),
+        )
+    };
+    // The NUL byte at the end is counted.
+    if len > 1 && len < i64::from(ROOM) {
+        path.names[0] = len as u8 - 1;
+        path.record.len = len as u32;
+        path.record.whole = 1;
+        path.record.header.len += len as u32;
+    }
 }
 
 /// Fills in the path of a file.

@@ -61,12 +61,16 @@ pub struct Progress {
     pub tid: u32,
     /// The descriptor that is next, or being read.
     pub fd: u32,
+    /// The last descriptor that this run looks at.
+    pub run_end: u32,
     /// The descriptor that is said: none for a file in flight.
     pub shown_fd: u32,
     /// Whether the file's first records are out.
     pub file_open: u32,
     /// Whether the descriptor has got another file since.
     pub file_lost: u32,
+    /// Whether the descriptor stood for it still when it was looked at last.
+    pub file_still: u32,
     /// The queue that is next, or being read.
     pub queue: u32,
     pub queue_open: u32,
@@ -88,6 +92,8 @@ pub struct Progress {
     pub stop: u32,
     pub files: u32,
     pub runs: u32,
+    /// Records that found no room.
+    pub lost: u32,
     /// The socket that is being told of: its address and what kind it is.
     pub sk: u64,
     pub sort: u32,

@@ -26,6 +26,35 @@ pub struct Walk {
     reserved: u32,
 }
 
+impl Walk {
+    #[inline(always)]
+    fn begin(&mut self) {
+        self.turn = DOWN;
+        self.nodes = 0;
+        self.whole = 0;
+    }
+
+    #[inline(always)]
+    fn visited(&mut self) -> Step {
+        self.nodes += 1;
+        self.turn = VISITED;
+        Step::Continue
+    }
+
+    #[inline(always)]
+    fn go(&mut self, at: u64, turn: u32) -> Step {
+        self.at = at;
+        self.turn = turn;
+        Step::Continue
+    }
+
+    #[inline(always)]
+    fn end(&mut self) -> Step {
+        self.whole = 1;
+        Step::Break
+    }
+}
+
 /// The turns: down to the smallest node,
 pub const DOWN: u32 = 0;
 /// to this node,
@@ -84,8 +113,18 @@ pub fn turn(at: u64, turn: u32) -> Turn {
 #[inline(never)]
 pub extern "C" fn crib_tree_count(limit: u32) -> u32 {
     let Some(walk) = emit::walk() else { return u32::MAX };
-    let count = for_each(walk.at, limit, |_| Step::Continue);
-    if count.ok().is_some() { count.or_zero() } else { u32::MAX }
+    if walk.at == 0 {
+        return 0;
+    }
+    walk.begin();
+    // Each node is entered, visited and left.
+    repeat(limit.saturating_mul(3), |_| match turn(walk.at, walk.turn) {
+        Turn::Visit => walk.visited(),
+        Turn::To(at, turn) => walk.go(at, turn),
+        Turn::End => walk.end(),
+        Turn::Lost => Step::Break,
+    });
+    if walk.whole != 0 { walk.nodes } else { u32::MAX }
 }
 
 /// The nodes of a tree, up to a limit; unknown where there are more.
@@ -111,29 +150,16 @@ pub fn for_each(root: u64, limit: u32, mut visit: impl FnMut(Kptr<Raw>) -> Step)
         return Value::of(0);
     }
     let Some(walk) = emit::walk() else { return Value::unknown() };
-    *walk = Walk { at: root, turn: DOWN, nodes: 0, whole: 0, reserved: 0 };
-    // Each node is entered, visited and left.
-    repeat(limit.saturating_mul(3), |_| {
-        match turn(walk.at, walk.turn) {
-            Turn::Visit => {
-                let Some(node) = Kptr::<Raw>::to(walk.at) else { return Step::Break };
-                if visit(node) == Step::Break {
-                    return Step::Break;
-                }
-                walk.nodes += 1;
-                walk.turn = VISITED;
-            }
-            Turn::To(at, turn) => {
-                walk.at = at;
-                walk.turn = turn;
-            }
-            Turn::End => {
-                walk.whole = 1;
-                return Step::Break;
-            }
-            Turn::Lost => return Step::Break,
-        }
-        Step::Continue
+    walk.at = root;
+    walk.begin();
+    repeat(limit.saturating_mul(3), |_| match turn(walk.at, walk.turn) {
+        Turn::Visit => match Kptr::<Raw>::to(walk.at) {
+            Some(node) if visit(node) == Step::Continue => walk.visited(),
+            _ => Step::Break,
+        },
+        Turn::To(at, turn) => walk.go(at, turn),
+        Turn::End => walk.end(),
+        Turn::Lost => Step::Break,
     });
     Value::when(walk.whole != 0, walk.nodes)
 }

@@ -75,8 +75,22 @@ pub fn fill_unix<A: Access, const LOOPS: bool>(record: &mut SocketRecord, sk: Kp
 /// As [`fill`], for TCP.
 #[inline(always)]
 pub fn fill_tcp<A: Access, const LOOPS: bool>(record: &mut SocketRecord, sk: Kptr<A>) {
-    let (recv, send) = tcp::<A, LOOPS>(record, sk, sk.raw());
-    note(record, recv, send);
+    fill_tcp_received(record, sk);
+    fill_tcp_sent::<A, LOOPS>(record, sk);
+}
+
+/// As [`fill_tcp`], what it received.
+#[inline(always)]
+pub fn fill_tcp_received<A: Access>(record: &mut SocketRecord, sk: Kptr<A>) {
+    let received = tcp_received(record, sk, sk.raw());
+    note_received(record, received);
+}
+
+/// As [`fill_tcp`], what it sent.
+#[inline(always)]
+pub fn fill_tcp_sent<A: Access, const LOOPS: bool>(record: &mut SocketRecord, sk: Kptr<A>) {
+    let sent = tcp_sent::<A, LOOPS>(record.state, sk, sk.raw());
+    note_sent(record, sent);
 }
 
 /// As [`fill`], for UDP.
@@ -101,14 +115,25 @@ pub fn fill_other<A: Access, const LOOPS: bool>(record: &mut SocketRecord, sk: K
 }
 
 #[inline(always)]
-fn note(record: &mut SocketRecord, recv: Queued, send: Queued) {
+fn note(record: &mut SocketRecord, received: Queued, sent: Queued) {
+    note_received(record, received);
+    note_sent(record, sent);
+}
+
+#[inline(always)]
+fn note_received(record: &mut SocketRecord, queued: Queued) {
     let known = &mut record.known;
-    record.recv_messages = recv.messages.note(known, socket_known::RECV_MESSAGES);
-    record.recv_payload = recv.payload.note(known, socket_known::RECV_PAYLOAD);
-    record.recv_memory = recv.memory.note(known, socket_known::RECV_MEMORY);
-    record.send_messages = send.messages.note(known, socket_known::SEND_MESSAGES);
-    record.send_payload = send.payload.note(known, socket_known::SEND_PAYLOAD);
-    record.send_memory = send.memory.note(known, socket_known::SEND_MEMORY);
+    record.recv_messages = queued.messages.note(known, socket_known::RECV_MESSAGES);
+    record.recv_payload = queued.payload.note(known, socket_known::RECV_PAYLOAD);
+    record.recv_memory = queued.memory.note(known, socket_known::RECV_MEMORY);
+}
+
+#[inline(always)]
+fn note_sent(record: &mut SocketRecord, queued: Queued) {
+    let known = &mut record.known;
+    record.send_messages = queued.messages.note(known, socket_known::SEND_MESSAGES);
+    record.send_payload = queued.payload.note(known, socket_known::SEND_PAYLOAD);
+    record.send_memory = queued.memory.note(known, socket_known::SEND_MEMORY);
 }
 
 /// The sum over a queue where the kernel can loop; else only over an empty one.
@@ -172,31 +197,32 @@ fn udp<A: Access, const LOOPS: bool>(sk: Kptr<A>, raw: Kptr<Raw>) -> Queued {
     Queued { messages, payload, memory }
 }
 
-/// TCP, by its sequence numbers (`tcp_inq`, and SIOCOUTQ in `tcp_ioctl`).
+/// What TCP has received, by its sequence numbers (`tcp_inq`); of a listener the connections.
 #[inline(always)]
-fn tcp<A: Access, const LOOPS: bool>(
-    record: &mut SocketRecord,
-    sk: Kptr<A>,
-    raw: Kptr<Raw>,
-) -> (Queued, Queued) {
+fn tcp_received<A: Access>(record: &mut SocketRecord, sk: Kptr<A>, raw: Kptr<Raw>) -> Queued {
     let memory = rmem_alloc(sk);
-    let wmem = sk.get::<u32>(offset!(sock_wmem_queued)).map(u64::from);
     match record.state {
         TCP_LISTEN => {
             backlog(record, sk, sk.get(offset!(sock_ack_backlog)));
-            return (Queued::nothing(memory), Queued::nothing(wmem));
+            Queued::nothing(memory)
         }
-        TCP_SYN_SENT | TCP_SYN_RECV => {
-            // The SYN is a message, and no payload.
-            let syn = Queued { payload: Value::of(0), memory: wmem, ..Queued::default() };
-            return (Queued::nothing(memory), syn);
-        }
-        _ => {}
+        TCP_SYN_SENT | TCP_SYN_RECV => Queued::nothing(memory),
+        _ => Queued { messages: len(receive_queue(sk)), payload: unread(sk, raw), memory },
     }
-    (
-        Queued { messages: len(receive_queue(sk)), payload: unread(sk, raw), memory },
-        Queued { memory: wmem, ..unacknowledged::<A, LOOPS>(record.state, sk, raw) },
-    )
+}
+
+/// What TCP has to send, by its sequence numbers (SIOCOUTQ in `tcp_ioctl`).
+#[inline(always)]
+fn tcp_sent<A: Access, const LOOPS: bool>(state: u8, sk: Kptr<A>, raw: Kptr<Raw>) -> Queued {
+    let memory = sk.get::<u32>(offset!(sock_wmem_queued)).map(u64::from);
+    match state {
+        TCP_LISTEN => Queued::nothing(memory),
+        // The SYN is a message, and no payload.
+        TCP_SYN_SENT | TCP_SYN_RECV => {
+            Queued { payload: Value::of(0), memory, ..Queued::default() }
+        }
+        _ => Queued { memory, ..unacknowledged::<A, LOOPS>(state, sk, raw) },
+    }
 }
 
 /// The bytes that TCP has received in order and nobody has read, without the FIN.

@@ -9,7 +9,7 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 use crib_tui::cli::Cli;
 use crib_tui::model::column::Table;
-use crib_tui::model::{Files, Kind, Processes};
+use crib_tui::model::{Files, Kind, Processes, QueueName};
 use crib_tui::tui::keys::{BINDINGS, Context};
 use roff::{Inline, Roff, bold, italic, roman};
 
@@ -60,6 +60,7 @@ fn manual_page() -> String {
     man.render_description_section(&mut page).unwrap();
     commands(&command).to_writer(&mut page).unwrap();
     man.render_options_section(&mut page).unwrap();
+    options_of_packets(&command).to_writer(&mut page).unwrap();
     columns::<Files>("COLUMNS OF FILES").to_writer(&mut page).unwrap();
     columns::<Processes>("COLUMNS OF PS").to_writer(&mut page).unwrap();
     filter().to_writer(&mut page).unwrap();
@@ -114,6 +115,27 @@ fn commands(command: &clap::Command) -> Section {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
         section.entry([bold(command.get_name())], &format!("{about}."))
     })
+}
+
+fn options_of_packets(command: &clap::Command) -> Section {
+    let packets = command.find_subcommand("packets").expect("a command of this name");
+    let section = Section::new("OPTIONS OF PACKETS");
+    let section = packets.get_arguments().fold(section, |section, argument| {
+        let Some(long) = argument.get_long() else { return section };
+        let value = argument.get_value_names().filter(|_| argument.get_action().takes_values());
+        let value = value.map(|names| format!(" <{}>", names[0])).unwrap_or_default();
+        let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+        section.entry([bold(format!("--{long}")), italic(value)], &format!("{help}."))
+    });
+    section.text(
+        "The file that --pcap writes is pcapng. Packets have the protocol headers that the kernel \
+         still has; where it has none, or none that fit, headers are made from the socket's \
+         addresses, and the packet's comment says so. Comments also name the process, the \
+         descriptor and the queue, and what could not be read. Messages of unix sockets and pipes \
+         have the link type of Wireshark's exported packets. The file is readable by its owner \
+         alone; a symbolic link, or what is not a regular file of the user's own, is refused. \
+         Use --payload to have more than the first 4 KiB of each message.",
+    )
 }
 
 fn columns<T: Table>(title: &str) -> Section {
@@ -190,8 +212,9 @@ fn json() -> Section {
     let kinds: Vec<_> = Kind::ALL.into_iter().map(Kind::name).collect();
     Section::new("JSON")
         .text(
-            "-J prints one document, -j one object a line: for files each file with the pid of \
-             its process, for ps each process. Numbers are numbers and the unknown is null. \
+            "-J prints one document, -j one object a line: for files and dump each file with the \
+             pid of its process, for packets each message with pid, fd and queue, for ps each \
+             process. Numbers are numbers and the unknown is null. \
              Strings are valid UTF-8; bytes that aren't, and control characters, appear as \\xNN. \
              The names of fields don't change within a schema.",
         )
@@ -208,12 +231,14 @@ fn json() -> Section {
  "flags":["O_RDWR","O_NONBLOCK"],"cloexec":true,"pos":0,
  "path":"socket:[1234]","deleted":false,"dev":"0:8","rdev":null,
  "ino":1234,"size":0,"refs":1,"tid":null,
- "socket":SOCKET|null,"pipe":PIPE|null,"epoll":EPOLL|null}"#,
+ "socket":SOCKET|null,"pipe":PIPE|null,"epoll":EPOLL|null,
+ "watched_by":[4]}"#,
         )
         .text(&format!(
             "kind is one of {}. mode is r, w, rw, or - for O_PATH. tid is set for a file in the \
              table of a thread that has one of its own; threads that share a table are counted \
-             once.",
+             once. watched_by lists the descriptors of the epoll instances that watch it; it is \
+             left out where that is not known.",
             kinds.join(", ")
         ))
         .text("SOCKET:")
@@ -233,6 +258,38 @@ fn json() -> Section {
         .example(
             r#"{"bytes":5,"buffers":1,"slots":16,"readers":1,"writers":1}
 {"watches":[{"fd":5,"events":"IN|ET","data":5,"ready":false}]}"#,
+        )
+        .text(
+            "crib-top dump -J is the document of files, in which each socket and pipe has queues, \
+             and a TCP socket what TCP knows of the connection. crib-top packets -J:",
+        )
+        .example(
+            r#"{"schema":1,"source":"bpf","kernel":...,"time":...,"pid":1,"fd":3,
+ "socket":SOCKET|null,"pipe":PIPE|null,"queues":[
+  {"name":"receive","messages":2,"payload":13,"memory":1664,
+   "torn":false,"complete":true,"packets":[PACKET...]}]}"#,
+        )
+        .text(&format!(
+            "name is one of {}. A queue that the socket doesn't have is left out. torn says that \
+             it changed while it was read, as often as it was tried: packets may be missing or be \
+             there twice. complete says that packets are all that there are. PACKET:",
+            QueueName::ALL.map(QueueName::name).join(", ")
+        ))
+        .example(
+            r#"{"index":0,"len":8,"truesize":832,"time":"..."|null,
+ "from":"127.0.0.1:5353"|null,"seq":null,"end_seq":null,
+ "tcp_flags":["PSH","ACK"]|null,
+ "parts":{"linear":8,"paged":0,"frags":0},"consumed":0,
+ "files":[FILE...],"headers":"4500...","captured":8,
+ "payload":"68656c6c6f210a00","unreadable":0,"torn":false}"#,
+        )
+        .text(
+            "len is what a reader would get, without the consumed bytes, which a stream's reader \
+             took before. files are in flight in the message (SCM_RIGHTS) and have no fd; a \
+             socket among them has queues, or deeper where it lies too deep to be looked into. \
+             headers and payload are hexadecimal; captured counts the bytes that were read, \
+             unreadable those that were asked for and could not be: they are 0 in payload. Both, \
+             and what --payload cut off, make up len.",
         )
         .text("crib-top ps -J:")
         .example(

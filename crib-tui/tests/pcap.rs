@@ -160,15 +160,20 @@ fn headers_that_the_kernel_still_has_are_kept() {
     let headers = bytes[..bytes.len() - 5].to_vec();
     let ends = ["0.0.0.0:9999", ""];
     let received = Packet { headers, from: Some("10.0.0.1:4711".into()), ..packet(b"hello") };
-    let queues = vec![queue(QueueName::Receive, vec![received])];
+    // Two packets that TCP has joined, behind the headers of the first.
+    let joined = Packet { payload: b"hello, hello".into(), len: Some(12), ..received.clone() };
+    let queues = vec![queue(QueueName::Receive, vec![received, joined])];
     let file = socket(Family::INET, libc::SOCK_DGRAM, 17, ends, queues);
     let fields = ["ip.src", "udp.srcport", "udp.dstport", "data.data", "frame.time_epoch", COMMENT];
     let rows = tshark(vec![file], &fields);
-    assert_eq!(rows.len(), 1);
+    assert_eq!(rows.len(), 2);
     assert_eq!(rows[0][..4], ["10.0.0.1", "4711", "9999", "68656c6c6f"]);
     assert_eq!(rows[0][4], "1795459200.123456789");
     assert!(rows[0][5].contains("ser\\x1bver (pid 4242), fd 3, receive queue"), "{}", rows[0][5]);
     assert!(!rows[0][5].contains("headers made"), "{}", rows[0][5]);
+    assert!(!rows[0][5].contains("checksum"), "{}", rows[0][5]);
+    assert!(rows[1][5].contains("headers made"), "{}", rows[1][5]);
+    assert_eq!(rows[1][3], "68656c6c6f2c2068656c6c6f");
 }
 
 #[test]

@@ -107,12 +107,28 @@ pub extern "C" fn crib_hop(carrier: u64, number: u32, packet: u32, place: u32) -
     0
 }
 
+/// Notes whether the descriptor still stands for what was found under it, and whether the way
+/// from there still leads to the file.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn crib_file_still(fd: u32, found: u64, table: u64) -> u32 {
+    let Some(dump) = emit::dump() else { return 0 };
+    let Some(request) = emit::dump_request() else { return 0 };
+    let now = Table::at(table).and_then(|table| table.lookup(fd));
+    let mut still = now.is_some_and(|now| now.address() == found);
+    if still && request.hop_count != 0 {
+        crib_follow_hops(found);
+        still = dump.progress.reached == dump.progress.file;
+    }
+    dump.progress.file_still = u32::from(still);
+    0
+}
+
 /// Ends a file.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn crib_file_end(fd: u32, found: u64, table: u64) -> u32 {
+pub extern "C" fn crib_file_end(fd: u32) -> u32 {
     let Some(dump) = emit::dump() else { return Go::Stop as u32 };
-    let Some(request) = emit::dump_request() else { return Go::Stop as u32 };
     if dump.progress.stop != 0 || !room(dump, SMALL) {
         return Go::Stop as u32;
     }
@@ -121,15 +137,8 @@ pub extern "C" fn crib_file_end(fd: u32, found: u64, table: u64) -> u32 {
         close_packet(dump, end_bits::TORN);
         close_queue(dump, end_bits::TORN | end_bits::CUT);
     }
-    let carrier_is_open = Table::at(table)
-        .and_then(|table| table.lookup(fd))
-        .is_some_and(|now| now.address() == found);
-    let mut is_open = carrier_is_open;
-    if request.hop_count != 0 && carrier_is_open {
-        crib_follow_hops(found);
-        is_open = dump.progress.reached == dump.progress.file;
-    }
-    let bits = if is_open && !is_lost { 0 } else { end_bits::TORN };
+    let still = dump.progress.file_still != 0 && !is_lost;
+    let bits = if still { 0 } else { end_bits::TORN };
     let header = RecordHeader::of::<FileEndRecord>(kind::FILE_END, 0);
     send(&FileEndRecord { header, fd, bits });
     dump.progress.file_open = 0;
@@ -173,7 +182,11 @@ pub extern "C" fn crib_path(file: u64) -> u32 {
         root.mount = fs.get(offset!(fs_root_mnt)).or_zero();
         root.dentry = fs.get(offset!(fs_root_dentry)).or_zero();
     }
-    path::fill(&mut dump.path, pointer, root);
+    if file::is_namespace(&frame.file) {
+        path::fill_namespace(&mut dump.path, pointer);
+    } else {
+        path::fill(&mut dump.path, pointer, root);
+    }
     let len = dump.path.len();
     // SAFETY: the names follow the record in the map, and `len` is at most all of them.
     unsafe { spend((&raw const dump.path).cast(), len) };

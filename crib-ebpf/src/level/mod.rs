@@ -12,10 +12,12 @@ mod file;
 mod packet;
 mod queue;
 mod socket;
+mod task;
 
 pub use bytes::crib_chunks;
 pub use file::{
-    crib_epoll, crib_file, crib_file_begin, crib_file_end, crib_operations, crib_path, crib_pipe,
+    crib_epoll, crib_file, crib_file_begin, crib_file_end, crib_file_still, crib_operations,
+    crib_path, crib_pipe,
 };
 pub use packet::{
     crib_flight, crib_packet, crib_packet_begin, crib_packet_end, crib_packet_headers,
@@ -24,9 +26,10 @@ pub use packet::{
 pub use queue::{crib_queue_begin, crib_queue_end};
 
 pub use socket::{
-    crib_addresses, crib_other_queues, crib_socket, crib_socket_end, crib_tcp, crib_tcp_queues,
-    crib_udp_queues, crib_unix, crib_unix_queues,
+    crib_addresses, crib_other_queues, crib_socket, crib_socket_end, crib_tcp, crib_tcp_received,
+    crib_tcp_sent, crib_udp_queues, crib_unix, crib_unix_queues,
 };
+pub use task::{crib_begin, crib_end};
 
 use zerocopy::IntoBytes;
 
@@ -89,8 +92,11 @@ unsafe fn spend(data: *const u8, len: u32) {
     /// What the ring puts before each record (`BPF_RINGBUF_HDR_SZ`).
     const HEADER: u32 = 8;
     // SAFETY: the caller's.
-    unsafe { emit::to_ring(data, len) };
+    let written = unsafe { emit::to_ring(data, len) };
     if let Some(dump) = emit::dump() {
+        if !written {
+            dump.progress.lost += 1;
+        }
         let used = (len + HEADER + 7) & !7;
         dump.progress.bytes_left = dump.progress.bytes_left.saturating_sub(used);
     }

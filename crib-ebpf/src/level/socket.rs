@@ -47,13 +47,24 @@ pub extern "C" fn crib_addresses() -> u32 {
     0
 }
 
-/// What waits in TCP.
+/// What TCP has received.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn crib_tcp_queues() -> u32 {
+pub extern "C" fn crib_tcp_received() -> u32 {
     let Some(frame) = emit::frame() else { return 0 };
     if let Some((sk, Sort::Tcp | Sort::TcpListener)) = current() {
-        transport::fill_tcp::<_, true>(&mut frame.socket, sk);
+        transport::fill_tcp_received(&mut frame.socket, sk);
+    }
+    0
+}
+
+/// What TCP has to send.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn crib_tcp_sent() -> u32 {
+    let Some(frame) = emit::frame() else { return 0 };
+    if let Some((sk, Sort::Tcp | Sort::TcpListener)) = current() {
+        transport::fill_tcp_sent::<_, true>(&mut frame.socket, sk);
     }
     0
 }

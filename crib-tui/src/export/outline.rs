@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::hex;
 use super::table::{self, Layout};
 use crate::model::column::{Align, find};
-use crate::model::{DumpReading, File, FileRow, Files, Packet, Process, Queue, Text};
+use crate::model::{DumpReading, File, FileRow, Files, Packet, Process, Queue, QueueName, Text};
 
 /// How an outline is printed.
 #[derive(Clone, Copy, Debug)]
@@ -159,15 +159,25 @@ fn summary(queue: &Queue) -> String {
     if queue.complete && is_empty(queue) {
         return format!("{name}: empty");
     }
-    let count = |count: Option<u64>, what| {
-        count.map_or_else(|| format!("unknown {what}s"), |count| plural(count, what))
+    let what = match queue.name {
+        QueueName::Accept => "connection",
+        QueueName::Pipe => "buffer",
+        _ => "message",
     };
-    let mut text = format!(
-        "{name}: {}, {}, {} of memory",
-        count(queue.messages, "message"),
-        count(queue.payload, "byte"),
-        count(queue.memory, "byte")
-    );
+    let counts = [
+        (queue.messages, what, ""),
+        (queue.payload, "byte", ""),
+        (queue.memory, "byte", " of memory"),
+    ];
+    // What a queue as a whole has no number of, such as a pipe's memory, is not missed.
+    let counts = counts.into_iter().filter(|(count, ..)| count.is_some() || !queue.complete);
+    let counts: Vec<_> = counts
+        .map(|(count, what, of)| match count {
+            Some(count) => format!("{}{of}", plural(count, what)),
+            None => format!("unknown {what}s{of}"),
+        })
+        .collect();
+    let mut text = format!("{name}: {}", counts.join(", "));
     if queue.torn {
         text.push_str(", torn: it changed while it was read");
     } else if !queue.complete {

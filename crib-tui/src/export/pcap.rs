@@ -197,6 +197,9 @@ fn comment(
     if frame.made {
         parts.push("headers made by crib-top from the socket's addresses".to_owned());
     }
+    if frame.is_unchecked() {
+        parts.push("its checksum was left for a device to complete".to_owned());
+    }
     if let Some(from) = packet.from.as_ref().filter(|from| !from.is_empty()) {
         parts.push(format!("from {from}"));
     }

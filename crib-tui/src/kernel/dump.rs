@@ -4,13 +4,15 @@ use std::io;
 use std::time::SystemTime;
 
 use crib_common::dump::{DumpRequest, HOPS, Hop, dump_bits, queue};
+use crib_common::limits::RING_BYTES;
 
 use super::nested::{Nested, RunError};
 use super::{Filter, Reader, ended, failed, garbled, missing, not_hidden, pages, still_there};
 use crate::decode::{Record, Records};
 use crate::model::assemble::{self, Dumped};
 use crate::model::{
-    Dump, DumpFiles, DumpReading, File, FlightHop, ProcessState, Queue, QueueName, ReadError,
+    Dump, DumpFiles, DumpReading, File, FlightHop, Process, ProcessState, Queue, QueueName,
+    ReadError,
 };
 use crate::procfs;
 
@@ -22,15 +24,20 @@ pub fn read(reader: &mut Reader, request: &Dump) -> Result<DumpReading, ReadErro
     let time = SystemTime::now();
     let process = procfs::process(request.pid)?;
     let mut reading = DumpReading { time, process, files: Vec::new(), complete: true, runs: 0 };
-    if reading.process.state == ProcessState::Alive {
+    let alive = reading.process.state == ProcessState::Alive;
+    if alive {
         open(reader)?;
-        match &request.files {
-            DumpFiles::All => all(reader, request, &mut reading)?,
-            DumpFiles::One { fd, tid, hops } => {
-                let one = One { tid: tid.unwrap_or(request.pid), fd: *fd, hops };
-                let file = one_file(reader, request, &mut reading, one)?;
-                reading.files.push(file);
-            }
+    }
+    match &request.files {
+        DumpFiles::All if alive => all(reader, request, &mut reading)?,
+        DumpFiles::All => {}
+        DumpFiles::One { fd, .. } if !alive => {
+            return Err(ReadError::NoFile { pid: request.pid, fd: *fd });
+        }
+        DumpFiles::One { fd, tid, hops } => {
+            let one = One { tid: tid.map_or_else(|| own_thread(request.pid), Ok)?, fd: *fd, hops };
+            let file = one_file(reader, request, &mut reading, one, *tid)?;
+            reading.files.push(file);
         }
     }
     still_there(&reading.process)?;
@@ -40,14 +47,20 @@ pub fn read(reader: &mut Reader, request: &Dump) -> Result<DumpReading, ReadErro
     Ok(reading)
 }
 
+/// The thread through which the process's own table is read: its leader, where it is alive.
+fn own_thread(pid: u32) -> Result<u32, ReadError> {
+    Ok(procfs::table_threads(pid)?.first().copied().unwrap_or(pid))
+}
+
 /// Loads the nested program when it is first needed, and finds out where pages are.
 fn open(reader: &mut Reader) -> Result<(), ReadError> {
     if reader.nested.is_some() {
         return Ok(());
     }
     let filters = reader.filter == Filter::Link;
-    let mut nested = Nested::open(&mut reader.object, filters).map_err(missing)?;
-    reader.pages = pages::find(&mut nested, &mut reader.object).map_err(could_not_run)?;
+    let mut nested = Nested::open(&mut reader.object, filters, RING_BYTES).map_err(missing)?;
+    reader.pages =
+        pages::find(&mut nested, &mut reader.object, &mut reader.symbols).map_err(could_not_run)?;
     reader.nested = Some(nested);
     Ok(())
 }
@@ -70,7 +83,7 @@ fn all(reader: &mut Reader, request: &Dump, reading: &mut DumpReading) -> Result
         let dumped = run(reader, request, reading, wire)?;
         // The leader's table is gone when the process ends; a thread may end by itself.
         if !dumped.ended && own.is_none() {
-            return Err(ended(&reading.process));
+            return Err(unseen(&reading.process));
         }
         reading.complete &= dumped.ended;
         for mut file in dumped.files {
@@ -78,13 +91,19 @@ fn all(reader: &mut Reader, request: &Dump, reading: &mut DumpReading) -> Result
             let fd = file.fd.unwrap_or_default();
             let one = One { tid, fd, hops: &[] };
             if dumped.changed.contains(&fd) || is_torn(&file) {
-                match again(reader, request, reading, one, Some(file))? {
-                    Some(now) => file = File { tid: own, ..now },
+                file = match again(reader, request, reading, one)? {
+                    Again::Read(now) => File { tid: own, ..*now },
                     // It was closed meanwhile.
-                    None => continue,
-                }
+                    Again::Closed | Again::Unseen => continue,
+                    Again::Replaced => {
+                        reading.complete = false;
+                        continue;
+                    }
+                };
             }
-            deeper(reader, request, reading, one, &mut file, 0)?;
+            if request.deep {
+                deeper(reader, request, reading, one, &mut file, 0)?;
+            }
             reading.files.push(file);
         }
     }
@@ -104,32 +123,64 @@ fn one_file(
     request: &Dump,
     reading: &mut DumpReading,
     one: One<'_>,
+    own_table: Option<u32>,
 ) -> Result<File, ReadError> {
-    let file = again(reader, request, reading, one, None)?;
-    let Some(mut file) = file else {
-        still_there(&reading.process)?;
-        return Err(ReadError::NoFile { pid: request.pid, fd: one.fd });
-    };
-    file.tid = (one.tid != request.pid).then_some(one.tid);
-    Ok(file)
+    let (pid, fd) = (request.pid, one.fd);
+    match again(reader, request, reading, one)? {
+        Again::Read(mut file) => {
+            file.tid = own_table;
+            if request.deep {
+                deeper(reader, request, reading, one, &mut file, one.hops.len())?;
+            }
+            Ok(*file)
+        }
+        Again::Closed => {
+            still_there(&reading.process)?;
+            Err(ReadError::NoFile { pid, fd })
+        }
+        Again::Unseen => Err(unseen(&reading.process)),
+        Again::Replaced => Err(ReadError::Replaced { pid, fd }),
+    }
 }
 
-/// Reads one file until it is whole, some times at most; none where it is not open. `last` is
-/// what is shown if it never is.
+/// Why a thread was not shown: its process has ended, or is kept out of sight.
+fn unseen(process: &Process) -> ReadError {
+    let why = still_there(process).and_then(|()| not_hidden(process));
+    why.err().unwrap_or_else(|| ended(process))
+}
+
+/// What came of reading one file.
+enum Again {
+    /// It was read; what in it changed as often as it was tried is marked.
+    Read(Box<File>),
+    /// It is not open.
+    Closed,
+    /// The kernel shows no such thread.
+    Unseen,
+    /// Its descriptor stood for another file in the end than in the beginning each time, so that
+    /// nothing that was read can be said of the one or the other.
+    Replaced,
+}
+
+/// Reads one file until it is whole, some times at most.
 fn again(
     reader: &mut Reader,
     request: &Dump,
     reading: &mut DumpReading,
     one: One<'_>,
-    mut last: Option<File>,
-) -> Result<Option<File>, ReadError> {
+) -> Result<Again, ReadError> {
+    let mut last = Again::Replaced;
     for _ in 0..TRIES {
         let dumped = run(reader, request, reading, one.wire(wire(reader, request)))?;
-        let Some(file) = dumped.files.into_iter().next() else { return Ok(None) };
-        let changed = !dumped.changed.is_empty();
-        let whole = !changed && !is_torn(&file);
-        last = Some(file);
-        if whole {
+        let Some(file) = dumped.files.into_iter().next() else {
+            return Ok(if dumped.ended { Again::Closed } else { Again::Unseen });
+        };
+        if !dumped.changed.is_empty() {
+            continue;
+        }
+        let torn = is_torn(&file);
+        last = Again::Read(Box::new(file));
+        if !torn {
             break;
         }
     }
@@ -173,23 +224,21 @@ fn deeper(
         let name = queue.name;
         for packet in &mut queue.packets {
             for (place, flight) in packet.files.iter_mut().enumerate() {
-                let is_pipe = flight.pipe.is_some();
-                if flight.socket.is_none() && !is_pipe {
+                if flight.socket.is_none() && flight.pipe.is_none() {
                     continue;
                 }
+                // That it lies deeper is said of it already.
                 if depth >= HOPS {
-                    if let Some(socket) = &mut flight.socket {
-                        socket.deeper = true;
-                    }
                     continue;
                 }
                 let hop = FlightHop { queue: name, packet: packet.index, file: place as u32 };
                 let hops = [one.hops, &[hop]].concat();
                 let one = One { hops: &hops, ..one };
                 // It may have been taken meanwhile, or another one stand in its place.
-                let now = again(reader, request, reading, one, None)?;
-                if let Some(now) = now.filter(|now| now.id == flight.id) {
-                    *flight = now;
+                if let Again::Read(now) = again(reader, request, reading, one)?
+                    && now.id == flight.id
+                {
+                    *flight = *now;
                     deeper(reader, request, reading, one, flight, depth + 1)?;
                 }
             }
@@ -218,8 +267,13 @@ fn run(
     // Without names the files are shown all the same.
     let _ = reader.symbols.resolve();
     let records = Records::new(&reader.records);
-    assemble::dump(records, |ops| reader.symbols.name(ops), &reader.key, request)
-        .map_err(|error| garbled(process, error))
+    let dumped = assemble::dump(records, |ops| reader.symbols.name(ops), &reader.key, request)
+        .map_err(|error| garbled(process, error))?;
+    if dumped.lost > 0 {
+        let what = "the ring buffer of the BPF program overflowed; please report this as a bug";
+        return Err(failed(what, io::Error::other(format!("{} records lost", dumped.lost))));
+    }
+    Ok(dumped)
 }
 
 /// What is asked for, as far as it is the same for all files.

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use aya::maps::{MapData, RingBuf};
 use aya::programs::ProgramFd;
 use crib_common::dump::{DumpRequest, kind};
-use crib_common::limits::{RING_BYTES, RUN_PACKETS};
+use crib_common::limits::RUN_PACKETS;
 use crib_common::record::{ALIGN, RecordHeader};
 use zerocopy::FromBytes;
 
@@ -30,7 +30,7 @@ pub struct Nested {
     /// Whether links can be filtered (Linux 6.1); else the program is shown every task.
     filters: bool,
     /// Bytes of the ring that a run may fill.
-    pub run_bytes: u32,
+    run_bytes: u32,
 }
 
 /// What came of a dump.
@@ -57,14 +57,16 @@ pub enum RunError {
 }
 
 impl Nested {
-    /// Loads the program.
+    /// Loads the program of an object whose ring has so many bytes.
     ///
     /// # Errors
     /// [`LoadError`] with what the kernel said.
-    pub fn open(object: &mut Object, filters: bool) -> Result<Self, LoadError> {
+    pub fn open(object: &mut Object, filters: bool, ring_bytes: u32) -> Result<Self, LoadError> {
         let program = object.iterator("nested", TASK)?;
         let ring = object.take_ring()?;
-        Ok(Self { program, ring, session: 0, link: None, filters, run_bytes: RING_BYTES })
+        // A ring that is full to the brim could not be told from an empty one.
+        let run_bytes = ring_bytes - ALIGN as u32;
+        Ok(Self { program, ring, session: 0, link: None, filters, run_bytes })
     }
 
     /// Asks for a dump of the files of one thread and appends its records to `records`.

@@ -8,6 +8,7 @@ use aya::maps::{MapData, RingBuf};
 use aya::programs::{Iter, ProgramError, ProgramFd};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use crib_common::dump::DumpRequest;
+use crib_common::limits::RING_BYTES;
 use crib_common::offsets::KernelOffsets;
 use crib_common::record::Request;
 
@@ -93,10 +94,18 @@ impl Object {
     /// # Errors
     /// [`LoadError`] where BTF, privileges or memory are missing.
     pub fn open() -> Result<Self, LoadError> {
+        Self::open_with_ring(RING_BYTES)
+    }
+
+    /// As [`Self::open`], with a ring of so many bytes.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_with_ring(ring_bytes: u32) -> Result<Self, LoadError> {
         let data = btf::read(Path::new(btf::VMLINUX))?;
         let offsets = btf::Btf::parse(&data)?.kernel_offsets();
         let kernel = aya::Btf::parse(&data, aya::Endianness::default())?;
-        Ok(Self { ebpf: load(offsets)?, kernel, offsets })
+        Ok(Self { ebpf: load(offsets, ring_bytes)?, kernel, offsets })
     }
 
     /// The program of this name, loaded; `target` is what it iterates over (`task_file`).
@@ -153,12 +162,12 @@ impl Object {
     }
 }
 
-/// The object with these offsets in it.
-fn load(offsets: KernelOffsets) -> Result<Ebpf, LoadError> {
+/// The object with these offsets in it, and a ring of this size.
+fn load(offsets: KernelOffsets, ring_bytes: u32) -> Result<Ebpf, LoadError> {
     let offsets = Offsets(offsets);
     let mut loader = EbpfLoader::new();
     // No relocations by BTF are in the object; its own BTF is not needed to run it.
-    loader.btf(None).override_global("OFFSETS", &offsets, true);
+    loader.btf(None).override_global("OFFSETS", &offsets, true).map_max_entries("RING", ring_bytes);
     Ok(loader.load(OBJECT)?)
 }
 
@@ -245,7 +254,7 @@ mod tests {
                 let known = lookup(&offsets, at);
                 (at != index && known != ABSENT).then_some(u32::from(known))
             });
-            object.ebpf = load(without).unwrap();
+            object.ebpf = load(without, RING_BYTES).unwrap();
             for (program, target) in PROGRAMS {
                 if let Err(error) = object.iterator(program, target) {
                     refused.push(format!("without {name}: {error}"));

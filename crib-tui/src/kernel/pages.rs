@@ -16,6 +16,7 @@ use crib_common::dump::{DumpRequest, dump_bits, queue};
 
 use super::nested::{Nested, RunError};
 use super::object::Object;
+use super::symbols::Symbols;
 use crate::decode::{Record, Records};
 
 /// Bytes of a `struct page` for which `page << 6` is right.
@@ -26,20 +27,25 @@ const DESCRIBED: u64 = 64 * GIB;
 /// Where there may be memory beyond what is counted: the hole below 4 GiB, and firmware's.
 const HOLES: u64 = 8;
 
-/// Finds the constant; none where it can't be found.
+/// Finds the constant; none where it can't be found. What is told of file operations meanwhile
+/// goes to `symbols`.
 ///
 /// # Errors
 /// [`RunError`] when the program can't be run, or a pipe can't be made.
-pub fn find(nested: &mut Nested, object: &mut Object) -> Result<Option<u64>, RunError> {
+pub fn find(
+    nested: &mut Nested,
+    object: &mut Object,
+    symbols: &mut Symbols,
+) -> Result<Option<u64>, RunError> {
     if !cfg!(target_arch = "x86_64") || object.page_size() != PAGE_STRUCT {
         return Ok(None);
     }
     let mut magic = [0; 48];
     let mut pipe = Probe::new(&mut magic).map_err(RunError::Read)?;
-    let Some(seen) = pipe.look(nested, object, None)? else { return Ok(None) };
+    let Some(seen) = pipe.look(nested, object, symbols, None)? else { return Ok(None) };
     let memory = memory_bytes().unwrap_or(DESCRIBED);
     for candidate in candidates(seen.file, seen.page, memory) {
-        let found = pipe.look(nested, object, Some(candidate))?;
+        let found = pipe.look(nested, object, symbols, Some(candidate))?;
         if found.is_some_and(|seen| seen.bytes == magic) {
             return Ok(Some(candidate));
         }
@@ -77,6 +83,7 @@ impl Probe {
         &mut self,
         nested: &mut Nested,
         object: &mut Object,
+        symbols: &mut Symbols,
         constant: Option<u64>,
     ) -> Result<Option<Seen>, RunError> {
         let fd = self.reader.as_raw_fd().unsigned_abs();
@@ -97,6 +104,8 @@ impl Probe {
         for record in Records::new(&self.records).map_while(Result::ok) {
             match record {
                 Record::File(file, _) => seen.file = file.file,
+                // Told once, and so not again when it is asked for.
+                Record::Ops(record) => symbols.learn(record),
                 Record::Packet(packet) => seen.page = packet.page,
                 Record::Chunk(_, bytes) => seen.bytes.extend_from_slice(bytes),
                 _ => {}

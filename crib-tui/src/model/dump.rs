@@ -17,6 +17,9 @@ pub struct Dump {
     pub packets: RangeInclusive<u32>,
     /// Bytes of each packet at most; 0 for none.
     pub payload: u32,
+    /// Whether sockets and pipes in flight in a queue are looked into themselves, as deep as the
+    /// limit goes.
+    pub deep: bool,
 }
 
 impl Dump {
@@ -31,6 +34,7 @@ impl Dump {
             queues: QueueName::ALL.into(),
             packets: 0..=u32::MAX,
             payload: Self::PAYLOAD,
+            deep: true,
         }
     }
 

@@ -82,6 +82,16 @@ pub enum ReadError {
         /// The descriptor.
         fd: u32,
     },
+    /// The descriptor was given to another file each time while it was read.
+    #[error(
+        "file {fd} of process {pid} was replaced by another one each time it was read; try again"
+    )]
+    Replaced {
+        /// The process.
+        pid: u32,
+        /// The descriptor.
+        fd: u32,
+    },
     /// What was named is a thread of a process, not a process.
     #[error("{tid} is a thread of process {pid}; name the process: -p {pid}")]
     Thread {

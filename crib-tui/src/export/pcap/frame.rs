@@ -5,6 +5,8 @@ use pcap_file::DataLink;
 use super::inet;
 use crate::model::{Family, File, Packet, QueueName, Socket, SocketType};
 
+const ETHERNET_HEADER: usize = 14;
+
 /// What stands for a packet, or a part of it, in a capture file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
@@ -27,6 +29,16 @@ impl Frame {
             original_len: original_len(packet).saturating_add(head.len() as u32),
             made: false,
         }
+    }
+
+    /// Whether the checksum in it is not complete.
+    pub(super) fn is_unchecked(&self) -> bool {
+        let start = match self.link {
+            DataLink::RAW => 0,
+            DataLink::ETHERNET => ETHERNET_HEADER,
+            _ => return false,
+        };
+        !self.made && self.bytes.get(start..).is_some_and(inet::is_unchecked)
     }
 }
 
@@ -68,7 +80,6 @@ fn netlink(socket: &Socket, queue: QueueName, packet: &Packet) -> Frame {
 
 /// What a packet socket got from a device.
 fn device(socket: &Socket, queue: QueueName, packet: &Packet) -> Frame {
-    const ETHERNET_HEADER: usize = 14;
     const VLAN: [u8; 2] = [0x81, 0];
     let ethertype = packet.ethertype.map(u16::to_be_bytes);
     if socket.kind == Some(SocketType(libc::SOCK_DGRAM as u16)) {

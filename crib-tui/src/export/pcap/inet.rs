@@ -3,7 +3,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use etherparse::{IpNumber, PacketBuilder, PacketBuilderStep, TcpHeader};
+use etherparse::{
+    IpNumber, LaxNetSlice, LaxSlicedPacket, PacketBuilder, PacketBuilderStep, TcpHeader,
+    TransportSlice,
+};
 use pcap_file::DataLink;
 
 use super::frame::{Frame, original_len};
@@ -25,9 +28,7 @@ const IPPROTO_MPTCP: u16 = libc::IPPROTO_MPTCP as u16;
 /// that IP does not allow.
 pub(super) fn frames(socket: &Socket, queue: QueueName, packet: &Packet) -> Option<Vec<Frame>> {
     let whole = original_len(packet) as usize;
-    // What was read of it already is missing: the headers would not fit what is left.
-    let headers = !packet.headers.is_empty() && packet.consumed == 0;
-    if headers && packet.headers.len() + whole <= IP_BYTES {
+    if fit(&packet.headers, whole) && packet.consumed == 0 {
         return Some(vec![Frame::behind(DataLink::RAW, &packet.headers, packet)]);
     }
     let raw = socket.kind == Some(SocketType(libc::SOCK_RAW as u16));
@@ -57,6 +58,48 @@ pub(super) fn frames(socket: &Socket, queue: QueueName, packet: &Packet) -> Opti
             Some(vec![made(packet, write)?])
         }
     }
+}
+
+/// Whether headers are those of a packet with so much payload. They are not where TCP has joined
+/// packets, and kept the headers of the first.
+fn fit(headers: &[u8], payload: usize) -> bool {
+    const IPV6_HEADER: usize = 40;
+    let word = |at: usize| Some(u16::from_be_bytes([*headers.get(at)?, *headers.get(at + 1)?]));
+    let len = match headers.first().map(|byte| byte >> 4) {
+        Some(4) => word(2).map(usize::from),
+        Some(6) => word(4).map(|len| usize::from(len) + IPV6_HEADER),
+        _ => None,
+    };
+    len == Some(headers.len() + payload)
+}
+
+/// Whether a packet's checksum is not complete: it covers no more than the addresses, and was
+/// left for a device to complete (CHECKSUM_PARTIAL, include/linux/skbuff.h). On the loopback
+/// device nobody ever does.
+pub(super) fn is_unchecked(ip: &[u8]) -> bool {
+    let Ok(parsed) = LaxSlicedPacket::from_ip(ip) else { return false };
+    let (addresses, payload_len) = match &parsed.net {
+        Some(LaxNetSlice::Ipv4(ip)) => (
+            [ip.header().source(), ip.header().destination()].concat(),
+            ip.header().payload_len().unwrap_or(0).into(),
+        ),
+        Some(LaxNetSlice::Ipv6(ip)) => (
+            [ip.header().source(), ip.header().destination()].concat(),
+            u32::from(ip.header().payload_length()),
+        ),
+        _ => return false,
+    };
+    let (found, protocol) = match &parsed.transport {
+        Some(TransportSlice::Udp(udp)) => (udp.checksum(), IPPROTO_UDP),
+        Some(TransportSlice::Tcp(tcp)) => (tcp.checksum(), IPPROTO_TCP),
+        _ => return false,
+    };
+    let words = addresses.chunks_exact(2).map(|word| u16::from_be_bytes([word[0], word[1]]));
+    let mut sum = words.map(u32::from).sum::<u32>() + u32::from(protocol) + payload_len;
+    while sum > u32::from(u16::MAX) {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    sum == u32::from(found)
 }
 
 /// A frame with the headers of the whole packet, cut to what was read of it.
@@ -194,5 +237,46 @@ fn mapped(address: IpAddr) -> Ipv6Addr {
     match address {
         IpAddr::V4(address) => address.to_ipv6_mapped(),
         IpAddr::V6(address) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_fit_only_the_packet_that_they_came_with() {
+        let mut bytes = Vec::new();
+        PacketBuilder::ipv4([1; 4], [2; 4], 9).udp(1, 2).write(&mut bytes, b"hello").unwrap();
+        assert!(fit(&bytes[..28], 5) && !fit(&bytes[..28], 6) && !fit(&bytes[..27], 5));
+        bytes.clear();
+        PacketBuilder::ipv6([1; 16], [2; 16], 9).udp(1, 2).write(&mut bytes, b"hello").unwrap();
+        assert!(fit(&bytes[..48], 5) && !fit(&bytes[..48], 12));
+        assert!(!fit(&[], 0) && !fit(&[0x45, 0, 0], 0));
+    }
+
+    #[test]
+    fn a_checksum_that_covers_the_addresses_alone_is_seen() {
+        let mut bytes = Vec::new();
+        let builder = PacketBuilder::ipv4([127, 0, 0, 1], [127, 0, 0, 1], 64);
+        builder.udp(40421, 60374).write(&mut bytes, b"hello udp\n").unwrap();
+        assert!(!is_unchecked(&bytes));
+        // What a socket on the loopback device gets.
+        bytes[26..28].copy_from_slice(&0xfe25_u16.to_be_bytes());
+        assert!(is_unchecked(&bytes));
+        assert!(!is_unchecked(b"") && !is_unchecked(&bytes[..20]));
+    }
+
+    #[test]
+    fn two_ends_are_of_one_ip_version() {
+        let alike = |one: &str, other: &str| {
+            let (one, other) = alike(one.parse().unwrap(), other.parse().unwrap());
+            format!("{one} {other}")
+        };
+        assert_eq!(alike("[::ffff:1.2.3.4]:5", "[::]:0"), "1.2.3.4:5 0.0.0.0:0");
+        assert_eq!(alike("[::]:5", "1.2.3.4:6"), "0.0.0.0:5 1.2.3.4:6");
+        assert_eq!(alike("[::1]:5", "[::2]:6"), "[::1]:5 [::2]:6");
+        assert_eq!(address(&"10.0.0.1".into()), Some("10.0.0.1:0".parse().unwrap()));
+        assert_eq!(address(&"/run/x".into()), None);
     }
 }

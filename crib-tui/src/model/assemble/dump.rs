@@ -27,6 +27,8 @@ pub struct Dumped {
     pub ended: bool,
     /// Entries into the kernel that it took, as far as complete dumps tell.
     pub runs: u32,
+    /// Records that were lost on the way.
+    pub lost: u32,
 }
 
 /// Puts together what a dump was asked for.
@@ -141,6 +143,7 @@ impl<N: Fn(u64) -> Option<Arc<str>>> Assembly<'_, N> {
                 self.close_file();
                 self.dumped.ended = true;
                 self.dumped.runs = self.dumped.runs.saturating_add(record.runs);
+                self.dumped.lost = self.dumped.lost.saturating_add(record.lost);
             }
             Record::Ops(_) | Record::Totals(_) => {}
         }
@@ -278,10 +281,13 @@ impl<N: Fn(u64) -> Option<Arc<str>>> Assembly<'_, N> {
             if walked {
                 queue.messages = Some(end.packets.into());
             }
-            // The sums are of the packets that were asked for.
             queue.complete = walked && queue.packets.len() as u64 == u64::from(end.packets);
-            if queue.complete {
-                (queue.payload, queue.memory) = (Some(end.payload), Some(end.memory));
+            if walked {
+                // A sum of unknown numbers is unknown. Memory is never 0 where it is known: a
+                // pipe's buffers are not charged.
+                let all = |known: fn(&Packet) -> bool| queue.packets.iter().all(known);
+                queue.payload = all(|packet| packet.len.is_some()).then_some(end.payload);
+                queue.memory = (end.memory > 0 || end.packets == 0).then_some(end.memory);
             }
         }
         let pipe = file.pipe.as_mut().map(|pipe| &mut pipe.queues);

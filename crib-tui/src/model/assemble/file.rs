@@ -50,7 +50,7 @@ pub(super) fn file(
         (Some(PIPEFS_MAGIC), Some(ino)) => (Some(format!("pipe:[{ino}]").into()), Some(false)),
         _ => match name {
             Name::Told(path) => deleted_apart(path, record),
-            Name::Walked(names) => (path::walked(magic, names), deleted(record)),
+            Name::Walked(names) => (path::walked(magic, ino, names), deleted(record)),
         },
     };
     let fd = (record.fd != NO_FD).then_some(record.fd);

@@ -11,11 +11,15 @@ const DMA_BUF_MAGIC: u64 = 0x444d_4142;
 /// The path of a file on a file system of this magic, from all of its names, the last one
 /// first, each a byte of length and so many bytes; none where a name is missing, or where the
 /// file system makes up names from what is not known here.
-pub(super) fn walked(magic: Option<u64>, names: Option<&[u8]>) -> Option<Text> {
+pub(super) fn walked(magic: Option<u64>, ino: Option<u64>, names: Option<&[u8]>) -> Option<Text> {
     match magic {
         Some(PID_FS_MAGIC) => return Some("anon_inode:[pidfd]".into()),
-        // Made of the namespace's type, and of a name that dma-buf's holder gives.
-        Some(NSFS_MAGIC | DMA_BUF_MAGIC) => return None,
+        // Made of a name that its holder gives.
+        Some(DMA_BUF_MAGIC) => return None,
+        Some(NSFS_MAGIC) => {
+            let sort = Text::from(*split(names?)?.first()?);
+            return Some(format!("{sort}:[{}]", ino?).into());
+        }
         _ => {}
     }
     let names = split(names?)?;
@@ -55,7 +59,7 @@ mod tests {
     }
 
     fn path(magic: Option<u64>, list: &[&str]) -> Option<String> {
-        walked(magic, Some(&names(list))).map(|path| path.to_string())
+        walked(magic, Some(7), Some(&names(list))).map(|path| path.to_string())
     }
 
     #[test]
@@ -64,8 +68,8 @@ mod tests {
         assert_eq!(path(EXT4, &["c", "a", "/"]).as_deref(), Some("/a/c"));
         assert_eq!(path(EXT4, &[]).as_deref(), Some("/"));
         assert_eq!(path(None, &["x (deleted)"]).as_deref(), Some("/x (deleted)"));
-        assert_eq!(walked(EXT4, None), None);
-        assert_eq!(walked(EXT4, Some(b"\x05abc")), None, "a name is cut");
+        assert_eq!(walked(EXT4, None, None), None);
+        assert_eq!(walked(EXT4, None, Some(b"\x05abc")), None, "a name is cut");
     }
 
     #[test]
@@ -74,14 +78,15 @@ mod tests {
         assert_eq!(path(anon, &["[eventpoll]"]).as_deref(), Some("anon_inode:[eventpoll]"));
         assert_eq!(path(anon, &[]), None);
         assert_eq!(path(Some(PID_FS_MAGIC), &[]).as_deref(), Some("anon_inode:[pidfd]"));
-        assert_eq!(path(Some(NSFS_MAGIC), &["x"]), None);
+        assert_eq!(path(Some(NSFS_MAGIC), &["net"]).as_deref(), Some("net:[7]"));
+        assert_eq!(path(Some(NSFS_MAGIC), &[]), None);
         assert_eq!(path(Some(0x0102_1994), &["memfd:x"]).as_deref(), Some("/memfd:x"));
     }
 
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(bytes: Vec<u8>, magic: Option<u64>) {
-            walked(magic, Some(&bytes));
+            walked(magic, None, Some(&bytes));
         }
     }
 }

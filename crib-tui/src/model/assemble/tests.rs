@@ -57,7 +57,12 @@ fn queue<'a>(queue: u32, len: u32) -> Record<'a> {
 }
 
 fn packet_record(index: u32, len: u32) -> PacketRecord {
-    PacketRecord { index, len, known: packet_known::LEN, ..FromZeros::new_zeroed() }
+    PacketRecord {
+        index,
+        len,
+        known: packet_known::LEN | packet_known::TRUESIZE,
+        ..FromZeros::new_zeroed()
+    }
 }
 
 fn packet<'a>(index: u32, len: u32) -> Record<'a> {
@@ -156,7 +161,7 @@ fn a_queue_says_how_far_it_was_read() {
     assert_eq!((cut.messages, cut.complete, cut.torn), (Some(2), false, false));
 
     let asked = received(vec![packet(3, 1), packet_end(3, 0), queue_end(9, end_bits::ASKED)]);
-    assert_eq!((asked.messages, asked.complete, asked.payload), (Some(9), false, None));
+    assert_eq!((asked.messages, asked.complete, asked.payload), (Some(9), false, Some(13)));
     let open = received(vec![packet(0, 1)]);
     assert_eq!((open.messages, open.complete, open.packets[0].torn), (Some(2), false, true));
 }
