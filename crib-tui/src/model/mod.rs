@@ -22,9 +22,9 @@ mod reading;
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]
-pub(crate) mod sample_queues;
-#[cfg(test)]
 pub(crate) mod sample_dump;
+#[cfg(test)]
+pub(crate) mod sample_queues;
 mod socket;
 pub mod sort;
 mod tcp;

@@ -56,7 +56,8 @@ pub(crate) fn answer(files: &[File], request: &Dump) -> Result<DumpReading, Read
     let mut file =
         files.iter().find(|file| file.fd == Some(*fd) && file.tid == *tid).ok_or_else(gone)?;
     for hop in hops {
-        let queue = queues(file).iter().find(|queue| queue.name == hop.queue);
+        let queues = file.queues().unwrap_or_default();
+        let queue = queues.iter().find(|queue| queue.name == hop.queue);
         let packet = queue.and_then(|queue| queue.packets.get(hop.packet as usize));
         file = packet.and_then(|packet| packet.files.get(hop.file as usize)).ok_or_else(gone)?;
     }
@@ -76,11 +77,6 @@ pub(crate) fn answer(files: &[File], request: &Dump) -> Result<DumpReading, Read
         complete: true,
         runs: 1,
     })
-}
-
-fn queues(file: &File) -> &[Queue] {
-    let socket = file.socket.as_ref().and_then(|socket| socket.queues.as_deref());
-    socket.or(file.pipe.as_ref().and_then(|pipe| pipe.queues.as_deref())).unwrap_or_default()
 }
 
 fn narrow(queue: &mut Queue, request: &Dump) {

@@ -18,6 +18,8 @@ pub enum Command {
     Back,
     /// Shows a packet's bytes as text instead of as digits, or the other way round.
     Switch,
+    /// Writes what is shown to a pcap file.
+    Write,
     Search,
     NextMatch,
     PreviousMatch,
@@ -160,6 +162,13 @@ pub const BINDINGS: &[Binding] = &[
         footer: Some(("Space", "pause")),
         contexts: READINGS,
         keys: &[char(' ', Command::Pause)],
+    },
+    Binding {
+        label: "w",
+        help: "write the queue or packet to a pcap file in the current directory",
+        footer: Some(("w", "write pcap")),
+        contexts: &[Queue, Packet],
+        keys: &[char('w', Command::Write)],
     },
     Binding {
         label: "x",
@@ -316,6 +325,9 @@ mod tests {
         for &context in ALL {
             let switch = command(context, &press(KeyCode::Char('x'), NONE));
             assert_eq!(switch, (context == Packet).then_some(Command::Switch));
+            let write = command(context, &press(KeyCode::Char('w'), NONE));
+            let packets = matches!(context, Queue | Packet);
+            assert_eq!(write, packets.then_some(Command::Write));
         }
     }
 

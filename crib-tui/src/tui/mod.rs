@@ -3,6 +3,7 @@
 pub mod action;
 pub mod app;
 pub mod arrangement;
+pub mod capture;
 pub mod drive;
 pub mod event;
 pub mod format;

@@ -1,11 +1,14 @@
 //! The reading thread: it owns the source, and however long the kernel takes, no key waits.
 
+use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use tokio::sync::{mpsc as replies, oneshot};
 
 use super::arrangement::Arrangement;
+use super::capture::{self, WriteRequest};
+use crate::export::pcap;
 use crate::model::{
     Dump, DumpReading, FilesReading, FilesTable, History, ProcessState, ProcessesReading,
     ReadError, Source,
@@ -21,6 +24,8 @@ pub enum Request {
     Files(FilesRequest),
     /// One file with its queues, packets and bytes.
     Dump(DumpRequest),
+    /// Packets to be written to a file.
+    Write(WriteRequest),
 }
 
 /// A request for one file with what is queued in it.
@@ -90,6 +95,8 @@ pub enum Reply {
         /// What came of it.
         outcome: DumpOutcome,
     },
+    /// Packets were written to a file, or why not, in one line.
+    Written(Result<String, String>),
 }
 
 /// What came of a request for one file.
@@ -259,6 +266,12 @@ fn serve<R: Readings>(
             Request::Dump(DumpRequest { session: number, ticket, dump }) => {
                 let outcome = session.dump(readings, number, &dump);
                 Reply::Dump { session: number, ticket, outcome }
+            }
+            Request::Write(request) => {
+                let here = Path::new(".");
+                Reply::Written(capture::write(readings, request, here, |output, reading| {
+                    pcap::write(output, reading)
+                }))
             }
         };
         if replies.send(reply).is_err() {

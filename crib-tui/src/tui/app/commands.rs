@@ -23,6 +23,7 @@ impl App {
             }
             Command::Open => return self.open(),
             Command::Switch => self.switch(),
+            Command::Write => return self.write_packets(),
             Command::Back => return self.back(),
             Command::Search => self.begin_search(),
             Command::Filter => self.begin_filter(),

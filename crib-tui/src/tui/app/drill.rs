@@ -5,9 +5,10 @@ use std::time::SystemTime;
 use crib_common::dump::HOPS;
 
 use super::screens::{Body, FileScreen, Link, Origin, PacketScreen, QueueScreen, Root, Screen};
-use super::{App, Files, Message};
-use crate::model::{File, FileId, FilesTable, TrackedFile};
+use super::{App, Files, Message, Phase, Standing};
+use crate::model::{Dump, DumpReading, File, FileId, FilesTable, QueueName, TrackedFile};
 use crate::tui::action::Action;
+use crate::tui::capture::{Content, WriteRequest};
 
 impl App {
     /// Opens what is selected on the present screen of a process.
@@ -53,6 +54,22 @@ impl App {
         let top = self.files.as_mut().and_then(|files| files.screens.last_mut());
         if let Some(packet) = top.and_then(Screen::packet_mut) {
             packet.switch(&glyphs);
+        }
+    }
+
+    /// Has what is shown written to a file.
+    pub(super) fn write_packets(&mut self) -> Vec<Action> {
+        match self.files.as_ref().map(Files::capture) {
+            Some(Ok(request)) => {
+                self.write = Some(request);
+                self.message = Some(Message::Done("being written".to_owned()));
+                self.refresh_soon()
+            }
+            Some(Err(refusal)) => {
+                self.message = Some(Message::Refused(refusal));
+                Vec::new()
+            }
+            None => Vec::new(),
         }
     }
 }
@@ -103,6 +120,71 @@ impl Files {
         self.retell();
         Ok(())
     }
+}
+
+impl Files {
+    /// What to write of the present screen: of a packet the copy that is shown, of a queue all
+    /// that is in it now.
+    fn capture(&self) -> Result<WriteRequest, String> {
+        let nothing = || "nothing is shown that could be written".to_owned();
+        let depth = self.screens.len().checked_sub(1).ok_or_else(nothing)?;
+        let screen = &self.screens[depth];
+        let content = match &screen.body {
+            Body::File(_) => return Err(nothing()),
+            Body::Queue(queue) if queue.name == QueueName::Accept => return Err(no_bytes()),
+            Body::Packet(packet) if packet.queue == QueueName::Accept => return Err(no_bytes()),
+            Body::Queue(queue) => {
+                if screen.standing != Standing::Present || self.phase != Phase::Alive {
+                    return Err("the queue is not there any more".to_owned());
+                }
+                let files = self.way(depth).ok_or_else(nothing)?;
+                Content::Queue(Dump {
+                    pid: self.pid,
+                    files,
+                    queues: vec![queue.name],
+                    packets: 0..=u32::MAX,
+                    payload: PacketScreen::PAYLOAD,
+                })
+            }
+            Body::Packet(packet) => {
+                let process = self.process().cloned().ok_or_else(nothing)?;
+                let file = self.screens.iter().rev().find_map(Screen::file).ok_or_else(nothing)?;
+                // One that went away at once is known from its queue.
+                let time = self.screens.iter().rev().find_map(|screen| screen.time);
+                let time = time.ok_or_else(nothing)?;
+                Content::Copy(Box::new(DumpReading {
+                    time,
+                    process,
+                    files: vec![packet.within(&file.row.file)],
+                    complete: true,
+                    runs: 1,
+                }))
+            }
+        };
+        Ok(WriteRequest { stem: self.stem(depth), content })
+    }
+
+    /// A file name that tells what is in the file: `crib-top-4711-12-receive-packet3`.
+    fn stem(&self, depth: usize) -> String {
+        let mut stem = format!("crib-top-{}", self.pid);
+        let Some(root) = self.root() else { return stem };
+        for screen in &self.screens[root..=depth] {
+            stem += &match &screen.body {
+                Body::File(file) => match file.root {
+                    Root::Descriptor { fd, tid: None } => format!("-{fd}"),
+                    Root::Descriptor { fd, tid: Some(tid) } => format!("-thread{tid}-{fd}"),
+                    Root::Flight { file } => format!("-file{file}"),
+                },
+                Body::Queue(queue) => format!("-{}", queue.name.name()),
+                Body::Packet(packet) => format!("-packet{}", packet.packet.index),
+            };
+        }
+        stem
+    }
+}
+
+fn no_bytes() -> String {
+    "connections that wait hold no bytes that could be written".to_owned()
 }
 
 /// The row of a watched file: under the number it was added with, else under any that it has.

@@ -2,7 +2,7 @@
 
 use super::files::{Files, Phase};
 use super::screens::packet::Found;
-use super::screens::{Body, Fit, Root, Screen, Standing, take_queue};
+use super::screens::{Body, Fit, Root, Screen, Standing, add_sums, take_queue};
 use super::{Page, screens::QueueScreen};
 use crate::model::{Dump, DumpFiles, DumpReading, File, FlightHop, QueueName};
 use crate::tui::app::screens::PacketScreen;
@@ -39,6 +39,13 @@ impl Files {
             }
         }
         way.map(|(fd, tid, hops)| DumpFiles::One { fd, tid, hops })
+    }
+
+    /// The depth of the file with a descriptor that all present screens began with.
+    pub fn root(&self) -> Option<usize> {
+        self.screens.iter().rposition(|screen| {
+            screen.file().is_some_and(|file| matches!(file.root, Root::Descriptor { .. }))
+        })
     }
 
     /// How many files in flight the way to the present screen's file goes through.
@@ -85,7 +92,8 @@ impl Files {
     fn show_request(&mut self, depth: usize) -> Option<Request> {
         let files = self.way(depth)?;
         let (queues, packets, payload) = match &mut self.screens.get_mut(depth)?.body {
-            Body::File(_) => (QueueName::ALL.to_vec(), 0..=0, 0),
+            // A queue's bytes are summed up over the packets that are asked for.
+            Body::File(_) => (QueueName::ALL.to_vec(), 0..=QueueScreen::WINDOW - 1, 0),
             Body::Queue(queue) => (vec![queue.name], queue.window(), QueueScreen::PREVIEW),
             Body::Packet(packet) => {
                 let at = packet.packet.index;
@@ -99,8 +107,8 @@ impl Files {
     fn find_request(&mut self, depth: usize, at: usize) -> Option<Request> {
         let files = self.way(at)?;
         let packet = self.screens.get(at)?.packet()?;
-        let packets = 0..=packet.search_end();
-        let dump = Dump { pid: self.pid, files, queues: vec![packet.queue], packets, payload: 0 };
+        let (queues, packets) = (packet.search_queues(), 0..=packet.search_end());
+        let dump = Dump { pid: self.pid, files, queues, packets, payload: 0 };
         Some(self.dump_request(depth, Aim::Find { depth: at }, dump))
     }
 
@@ -118,7 +126,10 @@ impl Files {
         }
         self.error = None;
         match outcome {
-            DumpOutcome::Ended => self.phase = Phase::Ended { zombie: false },
+            DumpOutcome::Ended => {
+                self.phase = Phase::Ended { zombie: false };
+                self.retell();
+            }
             DumpOutcome::Failed(error) => self.error = Some(error),
             DumpOutcome::Missing(reason) => {
                 self.no_dumps = Some(reason);
@@ -143,16 +154,18 @@ impl Files {
         }
         match aim {
             Aim::Show => self.show(depth, file, &reading, page),
-            Aim::Find { depth: at } => self.found(depth, at, file),
+            Aim::Find { depth: at } => self.found(depth, at, &file),
         }
     }
 
-    fn show(&mut self, depth: usize, file: File, reading: &DumpReading, page: Page) {
+    fn show(&mut self, depth: usize, mut file: File, reading: &DumpReading, page: Page) {
+        add_sums(&mut file);
         let facts = Facts {
             now: reading.time,
             glyphs: self.glyphs,
             table: self.table.as_deref(),
             unread: self.no_dumps.as_deref(),
+            over: self.phase != Phase::Alive,
         };
         let screen = &mut self.screens[depth];
         let fit = match &mut screen.body {
@@ -184,10 +197,8 @@ impl Files {
     /// faster than it can be read.
     fn search(&mut self, depth: usize) {
         if !std::mem::replace(&mut self.searched, true) {
-            let root = self.screens.iter().rposition(|screen| {
-                screen.file().is_some_and(|file| matches!(file.root, Root::Descriptor { .. }))
-            });
-            self.follow_up = self.packet_from(root.unwrap_or(0), depth).map(FollowUp::Find);
+            let root = self.root().unwrap_or(0);
+            self.follow_up = self.packet_from(root, depth).map(FollowUp::Find);
         }
     }
 
@@ -196,10 +207,10 @@ impl Files {
         (from..=depth).find(|&at| self.screens[at].packet().is_some())
     }
 
-    fn found(&mut self, depth: usize, at: usize, file: File) {
+    fn found(&mut self, depth: usize, at: usize, file: &File) {
         let Some(packet) = self.screens[at].packet_mut() else { return };
         let name = packet.queue;
-        match packet.find(take_queue(file, name).as_ref()) {
+        match packet.find(file.queues().unwrap_or_default()) {
             Found::Yes => {
                 let next = self.packet_from(at + 1, depth);
                 self.follow_up = Some(next.map_or(FollowUp::Show, FollowUp::Find));
@@ -238,10 +249,8 @@ impl Files {
 
     /// The descriptor that all present screens began with is closed or stands for another file.
     fn root_is(&mut self, standing: Standing) {
-        let root = self.screens.iter().rposition(|screen| {
-            screen.file().is_some_and(|file| matches!(file.root, Root::Descriptor { .. }))
-        });
-        for screen in self.screens.iter_mut().skip(root.unwrap_or(0)) {
+        let root = self.root().unwrap_or(0);
+        for screen in self.screens.iter_mut().skip(root) {
             screen.standing = standing;
         }
         self.follow_up = Some(FollowUp::Table);

@@ -129,7 +129,10 @@ impl Files {
         self.error = None;
         match outcome {
             FilesOutcome::NoProcess => self.phase = Phase::NoProcess,
-            FilesOutcome::Ended { zombie } => self.phase = Phase::Ended { zombie },
+            FilesOutcome::Ended { zombie } => {
+                self.phase = Phase::Ended { zombie };
+                self.retell();
+            }
             FilesOutcome::Failed(error) => self.error = Some(error),
             FilesOutcome::Read { table, arrangement, order } => {
                 self.order = if arrangement == self.arrangement {
@@ -174,6 +177,7 @@ impl Files {
             glyphs: self.glyphs,
             table: Some(table),
             unread: self.no_dumps.as_deref(),
+            over: self.phase != Phase::Alive,
         };
         if let Body::File(file) = &mut screen.body {
             if matches!(screen.standing, Standing::Closed | Standing::Replaced) {

@@ -23,6 +23,7 @@ pub use self::prompt::{Prompt, Purpose};
 pub use self::screens::{Body, Screen, Standing};
 use super::action::Action;
 use super::arrangement::{ActiveFilter, Arrangement};
+use super::capture::WriteRequest;
 use super::event::Event;
 use super::keys::{self, Context};
 use super::theme::Theme;
@@ -45,8 +46,7 @@ pub enum Message {
 }
 
 /// Why there are no queues where /proc is read.
-const NO_DUMPS: &str = "queues and packets are read by BPF, not from /proc; `crib-top doctor` \
-                        says what is missing";
+const NO_DUMPS: &str = "queues and packets are read by BPF, not from /proc; see `crib-top doctor`";
 
 /// The whole state.
 pub struct App {
@@ -75,6 +75,8 @@ pub struct App {
     /// The filter to begin with when a process is opened.
     filter: Option<ActiveFilter>,
     in_flight: bool,
+    /// What is to be written to a file before anything else is read.
+    write: Option<WriteRequest>,
     /// Something else is on the screen now, which must not wait for the next interval.
     urgent: bool,
 }
@@ -104,6 +106,7 @@ impl App {
             session: 0,
             filter,
             in_flight: false,
+            write: None,
             urgent: false,
         };
         if let Some(pid) = pid {
@@ -190,6 +193,7 @@ impl App {
         }
         let page = self.page();
         let request = match &mut self.files {
+            _ if self.write.is_some() => self.write.take().map(Request::Write),
             Some(files) => files.next_request(self.paused, page),
             None if self.paused && self.picker.list.is_some() => None,
             None => Some(Request::Processes),
@@ -215,6 +219,8 @@ impl App {
                     files.set_outcome(outcome, page);
                 }
             }
+            Reply::Written(Ok(text)) => self.message = Some(Message::Done(text)),
+            Reply::Written(Err(text)) => self.message = Some(Message::Refused(text)),
             Reply::Dump { session, ticket, outcome } => {
                 if let Some(files) = self.files.as_mut().filter(|files| files.session == session) {
                     files.set_dump(ticket, outcome, page);

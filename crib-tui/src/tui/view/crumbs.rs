@@ -3,7 +3,7 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::cells;
-use crate::model::File;
+use crate::model::{File, QueueName};
 use crate::tui::app::screens::{Body, FileScreen, Root, Screen};
 use crate::tui::app::{App, Files};
 use crate::tui::format::name;
@@ -16,7 +16,8 @@ pub fn text(app: &App, files: &Files, width: usize) -> String {
         None => files.pid.to_string(),
     };
     let crumbs = |whole: bool| -> Vec<String> {
-        let screens = files.screens.iter().map(|screen| crumb(screen, whole));
+        let below = std::iter::once(None).chain(files.screens.iter().map(Some));
+        let screens = below.zip(&files.screens).map(|(below, screen)| crumb(screen, below, whole));
         std::iter::once(process.clone()).chain(screens).collect()
     };
     let (long, short) = (crumbs(true), crumbs(false));
@@ -41,12 +42,21 @@ fn joined(crumbs: &[String]) -> String {
     crumbs.join(" > ")
 }
 
-fn crumb(screen: &Screen, whole: bool) -> String {
+fn crumb(screen: &Screen, below: Option<&Screen>, whole: bool) -> String {
     match &screen.body {
         Body::File(file) if whole => format!("{} {}", place(file), sort(&file.row.file)),
         Body::File(file) => place(file),
         Body::Queue(queue) => queue.name.name().to_owned(),
-        Body::Packet(packet) => format!("packet {}", packet.packet.index),
+        Body::Packet(packet) => {
+            let what = if packet.queue == QueueName::Accept { "connection" } else { "packet" };
+            let moved = match below.map(|below| &below.body) {
+                Some(Body::Queue(queue)) if queue.name != packet.queue => {
+                    format!(" in {}", packet.queue.name())
+                }
+                _ => String::new(),
+            };
+            format!("{what} {}{moved}", packet.packet.index)
+        }
     }
 }
 

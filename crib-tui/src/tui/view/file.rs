@@ -1,5 +1,7 @@
 //! All there is to say about one file.
 
+use std::cell::LazyCell;
+use std::collections::HashMap;
 use std::time::SystemTime;
 
 use super::lines::{Lines, amount};
@@ -22,6 +24,8 @@ pub struct Facts<'a> {
     pub table: Option<&'a FilesTable>,
     /// Why its queues can't be read; none where they can.
     pub unread: Option<&'a str>,
+    /// The process has ended: nothing more will be read.
+    pub over: bool,
 }
 
 /// What there is to say about a file: first what can be opened. What is not known is shown as
@@ -57,7 +61,7 @@ fn queues(lines: &mut Lines, queues: Option<&[Queue]>, closed: bool, facts: &Fac
         (Some([]), _) => lines.word("none"),
         (Some(queues), _) => socket::queues(lines, queues),
         (None, Some(reason)) => lines.note(reason),
-        (None, None) if closed => lines.word("not read"),
+        (None, None) if closed || facts.over => lines.word("not read"),
         (None, None) => lines.word("being read"),
     }
 }
@@ -84,15 +88,20 @@ fn watches(lines: &mut Lines, epoll: &Epoll, facts: &Facts<'_>) {
         let titles = ("FD", "READY", "EVENTS", "DATA", "NAME");
         lines.heading(watch_row(titles.0, titles.1, titles.2, titles.3, titles.4));
     }
+    // Only where a watched file is not found under its number are all others looked through.
+    let others = LazyCell::new(|| by_identity(facts.table));
     for watch in &epoll.watches {
         let ready = match watch.ready {
             Some(true) => "yes",
             Some(false) => "no",
             None => "-",
         };
-        let name = watched(watch, facts.table)
-            .map(|file| cells::name(file, &lines.glyphs))
-            .unwrap_or_default();
+        let name = |file: &File| cells::name(file, &lines.glyphs);
+        let elsewhere = || {
+            let file = others.get(&watch.file?)?;
+            Some(format!("{}, which is fd {}", name(file), file.fd?))
+        };
+        let name = watched(watch, facts.table).map(name).or_else(elsewhere).unwrap_or_default();
         let data = format!("{:#x}", watch.data);
         let text = watch_row(&watch.fd.to_string(), ready, &watch.events_text(), &data, &name);
         lines.link(Link::Watch { fd: watch.fd, file: watch.file }, text);
@@ -117,6 +126,13 @@ fn watched<'a>(watch: &Watch, table: Option<&'a FilesTable>) -> Option<&'a File>
         .filter(|row| !row.is_closed())
         .map(|row| &row.file)
         .find(|file| watch.file.is_none() || file.id == watch.file)
+}
+
+/// The files that are open, by what they are.
+fn by_identity(table: Option<&FilesTable>) -> HashMap<FileId, &File> {
+    let rows = table.map_or(&[][..], |table| &table.rows);
+    let open = rows.iter().filter(|row| !row.is_closed()).map(|row| &row.file);
+    open.filter_map(|file| Some((file.id?, file))).collect()
 }
 
 /// The epoll instances that watch a file: as it says itself, or as the table tells.

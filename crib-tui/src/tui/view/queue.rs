@@ -8,8 +8,8 @@ use super::layout::Regions;
 use super::{number, say};
 use crate::model::column::Value;
 use crate::model::{Packet, QueueName};
-use crate::tui::app::App;
 use crate::tui::app::screens::{Origin, QueueScreen};
+use crate::tui::app::{App, Phase};
 use crate::tui::format::{cut_end, moment, name, shifted};
 use crate::tui::theme::Theme;
 use crate::tui::widget::bytes::preview;
@@ -233,8 +233,12 @@ pub fn draw(app: &App, screen: &QueueScreen, regions: &Regions, buffer: &mut Buf
     let sort = screen.sort.filter(|_| screen.is_whole());
     draw_headings(buffer, regions.headings, columns, sort, &app.theme);
     if screen.total == 0 {
-        let text =
-            if screen.queue.is_some() { "the queue is empty" } else { "reading its packets" };
+        let over = app.files.as_ref().is_some_and(|files| files.phase != Phase::Alive);
+        let text = match &screen.queue {
+            Some(_) => "the queue is empty",
+            None if over => "the process ended before its packets were read",
+            None => "reading its packets",
+        };
         return say(buffer, regions.body, text, app.theme.dim, &app.theme);
     }
     let context = Context { theme: app.theme, zone: app.zone.clone(), shift: screen.shift };

@@ -3,7 +3,7 @@
 use super::cells;
 use super::lines::{Lines, amount, count, short};
 use crate::model::{Queue, Queued, Socket, Tcp, TcpTimer};
-use crate::tui::app::screens::Link;
+use crate::tui::app::screens::{Link, QueueScreen};
 use crate::tui::format::bytes;
 
 /// The queues, one below the other so that their numbers can be compared.
@@ -27,13 +27,15 @@ fn queue_row(name: &str, messages: &str, payload: &str, memory: &str, mark: &str
     format!("{name:<12}{messages:>8} {payload:>12} {memory:>12}  {mark}").trim_end().to_owned()
 }
 
-/// What is not as it should be. That not all packets were read says nothing here, since one is
-/// asked for; that they could not even be counted does.
+/// What is not as it should be. That a long queue was not read to its end is.
 fn mark(queue: &Queue) -> &'static str {
+    // A length of memory, which no u64 of packets exceeds.
+    let read = queue.packets.len() as u64;
+    let asked = u64::from(QueueScreen::WINDOW);
     match queue {
         Queue { torn: true, .. } => "torn: changed while read",
-        Queue { complete: false, messages, packets, .. }
-            if packets.is_empty() && *messages != Some(0) =>
+        Queue { complete: false, messages, .. }
+            if messages.is_none_or(|messages| read < messages.min(asked)) =>
         {
             "incomplete"
         }

@@ -9,7 +9,7 @@ use ratatui::text::Span;
 use super::lines::count;
 use super::{crumbs, layout, usage_style};
 use crate::model::{ProcessState, QueueName};
-use crate::tui::app::screens::{Body, Origin, QueueScreen, Root};
+use crate::tui::app::screens::{Body, QueueScreen, Root};
 use crate::tui::app::{App, Files, Phase, Screen, Standing};
 use crate::tui::format::{clock, interval, name, percent};
 use crate::tui::keys::Context;
@@ -256,27 +256,20 @@ fn standing(app: &App, files: &Files, screen: &Screen) -> Option<String> {
         Standing::Closed => format!("{root} was closed"),
         Standing::Replaced => format!("{root} was closed and stands for another file now"),
         Standing::Gone { queue } => {
-            let origin = match &screen.body {
-                Body::Packet(packet) => packet.origin,
-                Body::Queue(queue) => queue.origin,
-                Body::File(_) => Origin::default(),
-            };
             let what = if screen.packet().is_some() { "" } else { "its message is " };
-            format!("{what}gone from the queue: {}", whereto(queue, origin))
+            format!("{what}gone from the queue: {}", whereto(queue))
         }
     };
-    if let Some(time) = screen.time {
+    // What went away before it was read itself is known from the screen below.
+    if let Some(time) = files.screens.iter().rev().find_map(|screen| screen.time) {
         text.push_str(&format!("; this is the last copy, of {}", clock(time, &app.zone)));
     }
     Some(text)
 }
 
 /// What becomes of a packet that leaves a queue.
-fn whereto(queue: QueueName, origin: Origin) -> &'static str {
+fn whereto(queue: QueueName) -> &'static str {
     match queue {
-        QueueName::Receive if origin.is_udp() => {
-            "read by the program, or taken over into its reader queue"
-        }
         QueueName::Receive | QueueName::Reader | QueueName::Error | QueueName::Pipe => {
             "read by the program"
         }

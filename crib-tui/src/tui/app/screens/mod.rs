@@ -156,9 +156,26 @@ impl Screen {
     }
 }
 
+/// Fills in what is known of a queue although not all its packets were asked for: where the
+/// socket counts nothing else as received, its own sums are the queue's.
+pub fn add_sums(file: &mut File) {
+    let origin = Origin::of(file);
+    let Some(socket) = file.socket.as_deref_mut() else { return };
+    let (Some(recv), Some(queues)) = (socket.recv, &mut socket.queues) else { return };
+    // UDP's sums are of two queues.
+    let reader = queues.iter().find(|queue| queue.name == QueueName::Reader);
+    if origin.is_udp() && reader.is_none_or(|reader| reader.messages != Some(0)) {
+        return;
+    }
+    for queue in queues.iter_mut().filter(|queue| queue.name == QueueName::Receive) {
+        queue.payload = queue.payload.or(recv.payload);
+        queue.memory = queue.memory.or(recv.memory);
+    }
+}
+
 /// The queue of a file by its name, taken out of it.
 pub fn take_queue(file: File, name: QueueName) -> Option<Queue> {
     let socket = file.socket.and_then(|socket| socket.queues);
-    let queues = socket.or(file.pipe.and_then(|pipe| pipe.queues))?;
+    let queues = socket.or_else(|| file.pipe.and_then(|pipe| pipe.queues))?;
     queues.into_iter().find(|queue| queue.name == name)
 }

@@ -1,7 +1,7 @@
 //! The state of the screen about one packet.
 
 use super::{Fit, Link, Origin};
-use crate::model::{Packet, PacketId, Queue, QueueName};
+use crate::model::{File, Packet, PacketId, Queue, QueueName};
 use crate::tui::theme::Glyphs;
 use crate::tui::view::packet as view;
 use crate::tui::widget::bytes::Mode;
@@ -57,8 +57,11 @@ impl PacketScreen {
         let Some(packet) = packets.into_iter().find(|packet| packet.id == self.id) else {
             return Fit::Other;
         };
-        self.packet = packet;
-        self.tell(glyphs);
+        // Most packets never change, and a long one takes a while to tell.
+        if packet != self.packet {
+            self.packet = packet;
+            self.tell(glyphs);
+        }
         Fit::Same
     }
 
@@ -67,18 +70,54 @@ impl PacketScreen {
         self.packet.index.saturating_add(Self::SLACK)
     }
 
-    /// Looks for it in a list of the packets up to [`Self::search_end`].
-    pub fn find(&mut self, queue: Option<&Queue>) -> Found {
-        let Some(queue) = queue else { return Found::No };
-        if let Some(found) = queue.packets.iter().find(|packet| packet.id == self.id) {
-            self.packet.index = found.index;
-            return Found::Yes;
+    /// The queues in which it may be found again: UDP's reader takes over all that was received.
+    pub fn search_queues(&self) -> Vec<QueueName> {
+        match self.queue {
+            QueueName::Receive if self.origin.is_udp() => {
+                vec![QueueName::Receive, QueueName::Reader]
+            }
+            queue => vec![queue],
         }
-        let wanted = u64::from(self.search_end()) + 1;
-        // A length of memory, which no u64 of packets exceeds.
-        let listed = queue.packets.len() as u64;
-        let all = queue.complete || queue.messages.is_some_and(|all| listed >= all.min(wanted));
-        if all && !queue.torn { Found::No } else { Found::Unsure }
+    }
+
+    /// Looks for it in lists of the packets up to [`Self::search_end`].
+    pub fn find(&mut self, queues: &[Queue]) -> Found {
+        let wanted = self.search_queues();
+        let mut found = Found::No;
+        for queue in queues.iter().filter(|queue| wanted.contains(&queue.name)) {
+            if let Some(packet) = queue.packets.iter().find(|packet| packet.id == self.id) {
+                (self.queue, self.packet.index) = (queue.name, packet.index);
+                return Found::Yes;
+            }
+            let asked = u64::from(self.search_end()) + 1;
+            // A length of memory, which no u64 of packets exceeds.
+            let listed = queue.packets.len() as u64;
+            let all = queue.complete || queue.messages.is_some_and(|all| listed >= all.min(asked));
+            if !all || queue.torn {
+                found = Found::Unsure;
+            }
+        }
+        found
+    }
+
+    /// `file`, with this packet as all that is queued in it.
+    pub fn within(&self, file: &File) -> File {
+        let mut file = file.clone();
+        let queue = Queue {
+            name: self.queue,
+            messages: Some(1),
+            payload: self.packet.len.map(u64::from),
+            memory: self.packet.truesize.map(u64::from),
+            torn: false,
+            complete: true,
+            packets: vec![self.packet.clone()],
+        };
+        if let Some(socket) = &mut file.socket {
+            socket.queues = Some(vec![queue]);
+        } else if let Some(pipe) = &mut file.pipe {
+            pipe.queues = Some(vec![queue]);
+        }
+        file
     }
 
     /// Shows its bytes as text instead of as digits, or the other way round.

@@ -41,6 +41,24 @@ fn a_packet_is_followed_when_those_before_it_are_read() {
 }
 
 #[test]
+fn a_datagram_is_followed_into_the_reader_queue() {
+    let mut stage = stage();
+    stage.open(10);
+    go(&mut stage, "\nj\n");
+    let udp = stage.world.iter_mut().find(|file| file.fd == Some(10)).unwrap();
+    let queues = udp.socket.as_mut().unwrap().queues.as_mut().unwrap();
+    queues[1].packets = queues[0].packets.split_off(1);
+    (queues[0].messages, queues[1].messages) = (Some(1), Some(1));
+    turn(&mut stage);
+    let shown = packet(&stage);
+    assert_eq!((shown.queue, shown.packet.index), (QueueName::Reader, 0));
+    assert_eq!(top(&stage).standing, Standing::Present);
+    assert!(stage.screen().contains("receive > packet 0 in reader"));
+    turn(&mut stage);
+    assert_eq!(top(&stage).standing, Standing::Present);
+}
+
+#[test]
 fn a_packet_that_was_read_is_kept_and_said_to_be_gone() {
     let mut stage = stage();
     stage.open(3);
@@ -123,6 +141,21 @@ fn a_process_that_ends_keeps_its_screens() {
         stage.keys("jkgG");
         assert_eq!((stage.app.context(), &stage.pending), (context, &None));
     }
+}
+
+#[test]
+fn what_is_opened_after_the_end_says_that_it_was_not_read() {
+    let mut stage = stage();
+    stage.open(3);
+    stage.tick();
+    let request = stage.dump_request();
+    stage.dumped(request, DumpOutcome::Ended);
+    stage.keys("\n");
+    assert!(stage.screen().contains("ended before its packets were read"));
+    stage.press(KeyCode::Esc);
+    stage.press(KeyCode::Esc);
+    stage.keys("j\n");
+    assert!(stage.screen().contains("not read"));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::model::{
     DumpFiles, File, FileId, FlightHop, Packet, PacketId, Queue, QueueName, sample_queues,
 };
 use crate::tui::app::screens::{FileScreen, PacketScreen, QueueScreen};
+use crate::tui::capture::{Content, WriteRequest};
 use crate::tui::widget::bytes::Mode;
 
 pub(super) fn stage() -> Stage {
@@ -32,6 +33,54 @@ pub(super) fn queue(stage: &Stage) -> &QueueScreen {
         Body::Queue(queue) => queue,
         Body::File(_) | Body::Packet(_) => panic!("no queue is shown"),
     }
+}
+
+/// Answers a request to write with what came of it, and gives what was to be written.
+fn written(stage: &mut Stage, result: Result<String, String>) -> WriteRequest {
+    let Some(Request::Write(request)) = stage.pending.take() else { panic!("nothing is written") };
+    stage.happen(Event::Reply(Reply::Written(result)));
+    request
+}
+
+#[test]
+fn a_queue_is_written_as_it_is_and_a_packet_as_it_was_read() {
+    let mut stage = stage();
+    stage.open(3);
+    go(&mut stage, "\nw");
+    let request = written(&mut stage, Ok("done".into()));
+    assert_eq!(request.stem, "crib-top-4242-3-receive");
+    let Content::Queue(dump) = request.content else { panic!("not read first") };
+    assert_eq!((dump.queues, dump.packets), (vec![QueueName::Receive], 0..=u32::MAX));
+    assert_eq!(stage.app.message, Some(Message::Done("done".into())));
+    // The packet is gone by the time.
+    go(&mut stage, "j\n");
+    world_queue(&mut stage, 3).packets.clear();
+    world_queue(&mut stage, 3).messages = Some(0);
+    turn(&mut stage);
+    // An answer is awaited: the file is written when that is there.
+    stage.tick();
+    stage.keys("w");
+    stage.read(table_with(|_| {}, 5));
+    let request = written(&mut stage, Err("disk full".into()));
+    assert_eq!(request.stem, "crib-top-4242-3-receive-packet1");
+    let Content::Copy(reading) = request.content else { panic!("read again") };
+    let queues = reading.files[0].socket.as_ref().unwrap().queues.as_ref().unwrap();
+    assert_eq!((queues.len(), queues[0].packets[0].id), (1, PacketId(2)));
+    assert_eq!(stage.app.message, Some(Message::Refused("disk full".into())));
+}
+
+#[test]
+fn a_queue_in_flight_has_its_way_in_the_name_and_one_that_is_gone_is_not_written() {
+    let mut stage = stage();
+    stage.open(4);
+    go(&mut stage, "\n\nj\n\nw");
+    let request = written(&mut stage, Ok("done".into()));
+    assert_eq!(request.stem, "crib-top-4242-4-receive-packet0-file1-receive");
+    world_queue(&mut stage, 4).packets.clear();
+    turn(&mut stage);
+    stage.keys("w");
+    assert!(matches!(stage.app.message, Some(Message::Refused(_))));
+    assert_eq!(stage.pending, None);
 }
 
 /// Types keys, and has each dump answered that they lead to.
@@ -81,7 +130,7 @@ fn each_level_asks_for_what_it_shows_and_no_more() {
     let request = stage.dump_request();
     let one = DumpFiles::One { fd: 3, tid: None, hops: vec![] };
     assert_eq!((&request.dump.files, request.dump.payload), (&one, 0));
-    assert_eq!((request.dump.queues.len(), request.dump.packets.clone()), (9, 0..=0));
+    assert_eq!((request.dump.queues.len(), request.dump.packets.clone()), (9, 0..=1023));
     stage.pending = Some(Request::Dump(request));
     stage.dump();
 

@@ -57,8 +57,13 @@ fn describe(lines: &mut Lines, screen: &PacketScreen, packet: &Packet) {
         lines.field("received", format!("{time:.6}"));
     }
     if let Some(from) = &packet.from {
-        let from = if from.is_empty() { "a socket without a name".into() } else { from.clone() };
-        lines.text("from", Some(&from));
+        match from.as_bytes() {
+            b"" => lines.field("from", "a socket without a name".to_owned()),
+            b"0" if screen.origin.family == Some(Family::NETLINK) => {
+                lines.field("from", "0, the kernel".to_owned());
+            }
+            _ => lines.text("from", Some(from)),
+        }
     }
     if let Some((seq, end)) = packet.seq.zip(packet.end_seq) {
         lines.field("sequence", format!("{seq} to {end}"));
