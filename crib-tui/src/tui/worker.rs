@@ -338,6 +338,11 @@ impl Session {
             Ok(reading) => reading,
             Err(ReadError::NoFile { .. }) => return DumpOutcome::NoFile,
             Err(ReadError::NoProcess(_) | ReadError::Ended { .. }) => return DumpOutcome::Ended,
+            // What its message advises is done anyhow.
+            Err(ReadError::Replaced { fd, .. }) => {
+                let text = format!("fd {fd} was given to another file each time it was read");
+                return DumpOutcome::Failed(text);
+            }
             Err(error @ ReadError::Missing { .. }) => {
                 return DumpOutcome::Missing(error.to_string());
             }

@@ -144,6 +144,7 @@ impl Files {
                     queues: vec![queue.name],
                     packets: 0..=u32::MAX,
                     payload: PacketScreen::PAYLOAD,
+                    deep: false,
                 })
             }
             Body::Packet(packet) => {

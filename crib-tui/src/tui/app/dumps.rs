@@ -100,7 +100,7 @@ impl Files {
                 (vec![packet.queue], at..=at, PacketScreen::PAYLOAD)
             }
         };
-        let dump = Dump { pid: self.pid, files, queues, packets, payload };
+        let dump = Dump { pid: self.pid, files, queues, packets, payload, deep: false };
         Some(self.dump_request(depth, Aim::Show, dump))
     }
 
@@ -108,7 +108,7 @@ impl Files {
         let files = self.way(at)?;
         let packet = self.screens.get(at)?.packet()?;
         let (queues, packets) = (packet.search_queues(), 0..=packet.search_end());
-        let dump = Dump { pid: self.pid, files, queues, packets, payload: 0 };
+        let dump = Dump { pid: self.pid, files, queues, packets, payload: 0, deep: false };
         Some(self.dump_request(depth, Aim::Find { depth: at }, dump))
     }
 
