@@ -219,6 +219,9 @@ kernel_offsets! {
     tcp_cb_seq: member "tcp_skb_cb.seq";
     tcp_cb_end_seq: member "tcp_skb_cb.end_seq";
     tcp_cb_flags: member "tcp_skb_cb.tcp_flags";
+    mptcp_first: member "mptcp_sock.first";
+    mptcp_out_of_order: member "mptcp_sock.out_of_order_queue.rb_node";
+    mptcp_cb_offset: member "mptcp_skb_cb.offset";
     netlink_cb_portid: member "netlink_skb_parms.portid";
     netlink_cb_group: member "netlink_skb_parms.dst_group";
     packet_cb_sockaddr: member "packet_skb_cb.sa";

@@ -46,8 +46,11 @@ pub struct Item {
 
 impl TaskFile {
     /// Reads the context.
+    ///
+    /// # Safety
+    /// It must be what the kernel hands to an `iter/task_file` program.
     #[inline(always)]
-    pub fn of(context: *const TaskFileContext) -> Self {
+    pub unsafe fn of(context: *const TaskFileContext) -> Self {
         // SAFETY: the kernel passes a context of this layout (the verifier checks each access
         // against it), and typed pointers in it, the last two of which may be null.
         unsafe {
@@ -103,8 +106,8 @@ pub struct TaskContext {
 /// ```compile_fail
 /// # use crib_ebpf::context::{Task, TaskContext};
 /// # use crib_ebpf::task_file::TaskFiles;
-/// fn step(context: *const TaskContext) {
-///     let task = Task::of(context);
+/// unsafe fn step(context: *const TaskContext) {
+///     let task = unsafe { Task::of(context) };
 ///     TaskFiles::of(&task); // an Option<Task> is no Task
 /// }
 /// ```
@@ -112,8 +115,8 @@ pub struct TaskContext {
 /// ```
 /// # use crib_ebpf::context::{Task, TaskContext};
 /// # use crib_ebpf::task_file::TaskFiles;
-/// fn step(context: *const TaskContext) {
-///     let Some(task) = Task::of(context) else { return };
+/// unsafe fn step(context: *const TaskContext) {
+///     let Some(task) = (unsafe { Task::of(context) }) else { return };
 ///     TaskFiles::of(&task);
 /// }
 /// ```
@@ -125,8 +128,11 @@ pub struct Task<'a> {
 
 impl<'a> Task<'a> {
     /// The task of this step; none in the last one.
+    ///
+    /// # Safety
+    /// The context must be what the kernel hands to an `iter/task` program.
     #[inline(always)]
-    pub fn of(context: *const TaskContext) -> Option<Self> {
+    pub unsafe fn of(context: *const TaskContext) -> Option<Self> {
         // SAFETY: the kernel passes a context of this layout (the verifier checks each access
         // against it), and a typed pointer in it, which may be null.
         let pointer = unsafe { Kptr::typed((&raw const (*context).task).read_volatile()) }?;

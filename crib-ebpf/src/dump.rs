@@ -23,9 +23,13 @@ use crate::task;
 use crate::task_file::{File, Table, TaskFiles};
 
 /// One run, or the rest of one.
+///
+/// # Safety
+/// The context must be what the kernel hands to an `iter/task` program.
 #[inline(always)]
-pub fn step(context: *const TaskContext) -> i32 {
-    let Some(task) = Task::of(context) else { return 0 };
+pub unsafe fn step(context: *const TaskContext) -> i32 {
+    // SAFETY: the caller's.
+    let Some(task) = (unsafe { Task::of(context) }) else { return 0 };
     let Some(request) = emit::dump_request() else { return 0 };
     let Some(dump) = emit::dump() else { return 0 };
     let ids = task::ids(task.pointer, task::reader_level());

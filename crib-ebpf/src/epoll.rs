@@ -19,7 +19,7 @@ pub struct Watches {
 impl Watches {
     /// Bytes of the record with its entries.
     #[inline(always)]
-    pub fn len(&self) -> u32 {
+    pub fn size(&self) -> u32 {
         const MOST: u32 = EPOLL_WATCHES * size_of::<WatchEntry>() as u32;
         let entries = self.record.count * size_of::<WatchEntry>() as u32;
         let entries = if entries > MOST { MOST } else { entries };

@@ -7,6 +7,7 @@ use crib_common::record::{FileRecord, OpsRecord, RecordHeader, file_bits, file_k
 
 use crate::read::{Access, Kptr, Raw, Typed, Value, offset};
 use crate::task::Ids;
+use crate::task_file::file_ops_type;
 
 /// inode(7).
 const S_IFMT: u32 = 0o170_000;
@@ -65,7 +66,7 @@ pub fn fill<A: Access>(record: &mut FileRecord, place: Place, file: Kptr<A>) {
     record.f_mode = file.get(offset!(file_mode)).note(&mut known, file_known::MODE);
     record.f_flags = file.get(offset!(file_flags)).note(&mut known, file_known::FLAGS);
     record.pos = file.get(offset!(file_pos)).note(&mut known, file_known::POS);
-    record.ops = file.get(offset!(file_op)).note(&mut known, file_known::OPS);
+    record.ops = file_ops_type(file).note(&mut known, file_known::OPS);
     record.refs = references(file, place.own_references).note(&mut known, file_known::REFS);
     record.path_len = 0;
 

@@ -7,38 +7,58 @@ use crib_ebpf::context::{TaskContext, TaskFileContext};
 use crib_ebpf::{dump, sweep, table};
 
 /// The table of files: one run of records a file.
+///
+/// # Safety
+/// The kernel calls it, with the context of its section.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task_file")]
-pub extern "C" fn files(context: *const TaskFileContext) -> i32 {
-    table::step::<true, true>(context)
+pub unsafe extern "C" fn files(context: *const TaskFileContext) -> i32 {
+    // SAFETY: the caller's.
+    unsafe { table::step::<true, true>(context) }
 }
 
 /// The table of files for kernels before 5.17, that neither loop nor give paths here.
+///
+/// # Safety
+/// The kernel calls it, with the context of its section.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task_file")]
-pub extern "C" fn files_plain(context: *const TaskFileContext) -> i32 {
-    table::step::<false, false>(context)
+pub unsafe extern "C" fn files_plain(context: *const TaskFileContext) -> i32 {
+    // SAFETY: the caller's.
+    unsafe { table::step::<false, false>(context) }
 }
 
 /// The sums of every table of files.
+///
+/// # Safety
+/// The kernel calls it, with the context of its section.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task_file")]
-pub extern "C" fn totals(context: *const TaskFileContext) -> i32 {
-    sweep::step::<true>(context)
+pub unsafe extern "C" fn totals(context: *const TaskFileContext) -> i32 {
+    // SAFETY: the caller's.
+    unsafe { sweep::step::<true>(context) }
 }
 
 /// The sums of every table of files for kernels before 5.17.
+///
+/// # Safety
+/// The kernel calls it, with the context of its section.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task_file")]
-pub extern "C" fn totals_plain(context: *const TaskFileContext) -> i32 {
-    sweep::step::<false>(context)
+pub unsafe extern "C" fn totals_plain(context: *const TaskFileContext) -> i32 {
+    // SAFETY: the caller's.
+    unsafe { sweep::step::<false>(context) }
 }
 
 /// Files with their queues, packets and bytes, from one run and those that resume it.
+///
+/// # Safety
+/// The kernel calls it, with the context of its section.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task")]
-pub extern "C" fn nested(context: *const TaskContext) -> i32 {
-    dump::step(context)
+pub unsafe extern "C" fn nested(context: *const TaskContext) -> i32 {
+    // SAFETY: the caller's.
+    unsafe { dump::step(context) }
 }
 
 /// The licence that GPL-only helpers ask for.

@@ -182,6 +182,7 @@ impl Details<'_> {
     fn consumed(&self, len: u32) -> u32 {
         let consumed = match (self.queue.sort, self.queue.number) {
             (Sort::Unix, queue::RECEIVE) => self.cb_word(offset!(unix_cb_consumed)).or_zero(),
+            (Sort::Mptcp, queue::RECEIVE) => self.cb_word(offset!(mptcp_cb_offset)).or_zero(),
             (Sort::Tcp, queue::RECEIVE) => {
                 let copied: Value<u32> = self.queue.owner.get(offset!(tcp_copied_seq));
                 let first = self.cb_word(offset!(tcp_cb_seq));

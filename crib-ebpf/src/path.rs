@@ -32,14 +32,8 @@ pub struct Path {
 impl Path {
     /// Bytes of the record with its names.
     #[inline(always)]
-    pub fn len(&self) -> u32 {
+    pub fn size(&self) -> u32 {
         size_of::<PathRecord>() as u32 + below::<{ PATH_BYTES as u32 }>(self.record.len)
-    }
-
-    /// Whether there are no names.
-    #[inline(always)]
-    pub fn is_empty(&self) -> bool {
-        self.record.len == 0
     }
 }
 

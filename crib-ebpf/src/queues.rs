@@ -10,7 +10,9 @@ use crate::packets::{Links, Packets};
 use crate::read::{Kptr, Raw, offset};
 use crate::repeat::{Step, repeat};
 use crate::socket::{AF_INET, AF_INET6, AF_UNIX, TCP_LISTEN};
-use crate::transport::{IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, SOCK_DGRAM, SOCK_STREAM};
+use crate::transport::{
+    IPPROTO_MPTCP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, SOCK_DGRAM, SOCK_STREAM,
+};
 
 /// What has queues.
 #[derive(Clone, Copy)]
@@ -39,6 +41,10 @@ pub enum Sort {
     Tcp,
     /// TCP that listens.
     TcpListener,
+    /// MPTCP: its own queues of what it received, and its first subflow's of what it sent.
+    Mptcp,
+    /// MPTCP that listens: connections wait in its first subflow.
+    MptcpListener,
 }
 
 impl Sort {
@@ -52,6 +58,8 @@ impl Sort {
             4 => Self::Udp,
             5 => Self::Tcp,
             6 => Self::TcpListener,
+            7 => Self::Mptcp,
+            8 => Self::MptcpListener,
             _ => Self::Socket,
         }
     }
@@ -145,6 +153,17 @@ impl Owner {
     /// The queue of this number ([`queue`]), where there is one.
     #[inline(always)]
     pub fn queue(self, number: u32) -> Option<Queue<'static>> {
+        let subflow = match (number, self.sort) {
+            (queue::WRITE | queue::RETRANSMIT, Sort::Mptcp) => Sort::Tcp,
+            (queue::ACCEPT, Sort::MptcpListener) => Sort::TcpListener,
+            _ => return self.own_queue(number),
+        };
+        let pointer = self.pointer.follow(offset!(mptcp_first))?;
+        Self { pointer, sort: subflow }.own_queue(number)
+    }
+
+    #[inline(always)]
+    fn own_queue(self, number: u32) -> Option<Queue<'static>> {
         let at = |offset| self.pointer.member(offset);
         use Links::{Chain, List, Ring, Tree};
         let (head, links) = match (number, self.sort) {
@@ -156,6 +175,7 @@ impl Owner {
             (queue::RECEIVE, _) => (at(offset!(sock_receive_queue)), List),
             (queue::READER, Sort::Udp) => (at(offset!(udp_reader_queue)), List),
             (queue::RETRANSMIT, Sort::Tcp) => (at(offset!(sock_rtx_queue)), Tree),
+            (queue::OUT_OF_ORDER, Sort::Mptcp) => (at(offset!(mptcp_out_of_order)), Tree),
             (queue::OUT_OF_ORDER, Sort::Tcp) => (at(offset!(tcp_out_of_order)), Tree),
             (queue::WRITE, _) => (at(offset!(sock_write_queue)), List),
             (queue::ERROR, _) => (at(offset!(sock_error_queue)), List),
@@ -185,6 +205,8 @@ fn sort(sk: Kptr<Raw>) -> Sort {
         (AF_UNIX, ..) => Sort::Unix,
         (AF_INET | AF_INET6, SOCK_STREAM, IPPROTO_TCP) if listens => Sort::TcpListener,
         (AF_INET | AF_INET6, SOCK_STREAM, IPPROTO_TCP) => Sort::Tcp,
+        (AF_INET | AF_INET6, SOCK_STREAM, IPPROTO_MPTCP) if listens => Sort::MptcpListener,
+        (AF_INET | AF_INET6, SOCK_STREAM, IPPROTO_MPTCP) => Sort::Mptcp,
         (AF_INET | AF_INET6, SOCK_DGRAM, IPPROTO_UDP | IPPROTO_UDPLITE) => Sort::Udp,
         _ => Sort::Socket,
     }

@@ -12,9 +12,13 @@ use crate::task::Ids;
 use crate::{socket, transport};
 
 /// Adds one file; writes the sums of the table before when a new one begins.
+///
+/// # Safety
+/// The context must be what the kernel hands to an `iter/task_file` program.
 #[inline(always)]
-pub fn step<const LOOPS: bool>(context: *const TaskFileContext) -> i32 {
-    let step = TaskFile::of(context);
+pub unsafe fn step<const LOOPS: bool>(context: *const TaskFileContext) -> i32 {
+    // SAFETY: the caller's.
+    let step = unsafe { TaskFile::of(context) };
     let Some(frame) = emit::frame() else { return 0 };
     let Some(state) = step.state() else { return 0 };
     let (table, ids) = match step.item {

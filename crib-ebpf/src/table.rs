@@ -13,9 +13,13 @@ use crate::{epoll, pipe, socket};
 
 /// Writes the records of one file. Returns 0, as an iterator's program does to go on; a full
 /// buffer is something the kernel notices by itself.
+///
+/// # Safety
+/// The context must be what the kernel hands to an `iter/task_file` program.
 #[inline(always)]
-pub fn step<const LOOPS: bool, const PATHS: bool>(context: *const TaskFileContext) -> i32 {
-    let step = TaskFile::of(context);
+pub unsafe fn step<const LOOPS: bool, const PATHS: bool>(context: *const TaskFileContext) -> i32 {
+    // SAFETY: the caller's.
+    let step = unsafe { TaskFile::of(context) };
     if let Some(item) = step.item
         && let Some(state) = step.state()
         && let Some(ids) = item.wanted(state)
@@ -97,7 +101,7 @@ fn write_pipe<const LOOPS: bool>(seq: Seq, item: Item, frame: &mut Frame) -> boo
 #[inline(always)]
 fn write_epoll(seq: Seq, item: Item, frame: &mut Frame) -> bool {
     epoll::fill(&mut frame.watches, item.file);
-    let len = frame.watches.len();
+    let len = frame.watches.size();
     // SAFETY: the entries follow the record in the frame, and `len` is at most all of them.
     unsafe { seq.write((&raw const frame.watches).cast(), len) }
 }

@@ -11,7 +11,7 @@
 use core::marker::PhantomData;
 
 use crate::context::Task;
-use crate::read::{Kptr, Raw, Value, offset};
+use crate::read::{Access, Kptr, Raw, Value, offset};
 use crate::repeat::{Step, repeat};
 
 /// A task's descriptors (`struct files_struct`).
@@ -126,8 +126,8 @@ impl Table {
 /// ```compile_fail
 /// # use crib_ebpf::context::{Task, TaskContext};
 /// # use crib_ebpf::task_file::{File, fget_task};
-/// fn outlive<'a>(context: *const TaskContext) -> Option<File<'a>> {
-///     let task = Task::of(context)?;
+/// unsafe fn outlive<'a>(context: *const TaskContext) -> Option<File<'a>> {
+///     let task = unsafe { Task::of(context) }?;
 ///     fget_task(&task, 0)
 /// }
 /// ```
@@ -193,7 +193,7 @@ impl<'a> File<'a> {
 /// What a file's operations are: the address of its `struct file_operations`, which user space
 /// names by the kernel's symbols, or by those of its functions.
 #[inline(always)]
-pub fn file_ops_type(file: Kptr<Raw>) -> Value<u64> {
+pub fn file_ops_type<A: Access>(file: Kptr<A>) -> Value<u64> {
     file.get(offset!(file_op))
 }
 

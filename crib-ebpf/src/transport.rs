@@ -16,6 +16,8 @@ pub const IPPROTO_UDP: u16 = 17;
 pub const IPPROTO_UDPLITE: u16 = 136;
 pub const SOCK_STREAM: u16 = 1;
 pub const SOCK_DGRAM: u16 = 2;
+/// include/uapi/linux/in.h
+pub const IPPROTO_MPTCP: u16 = 262;
 const SOCK_RAW: u16 = 3;
 
 // include/net/tcp_states.h

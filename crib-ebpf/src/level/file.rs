@@ -187,7 +187,7 @@ pub extern "C" fn crib_path(file: u64) -> u32 {
     } else {
         path::fill(&mut dump.path, pointer, root);
     }
-    let len = dump.path.len();
+    let len = dump.path.size();
     // SAFETY: the names follow the record in the map, and `len` is at most all of them.
     unsafe { spend((&raw const dump.path).cast(), len) };
     0
@@ -240,7 +240,7 @@ pub extern "C" fn crib_epoll(file: u64) -> u32 {
     let Some(pointer) = Kptr::<Raw>::to(file) else { return 0 };
     if request.bits & dump_bits::WATCHES != 0 && part(dump, frame) == Part::Epoll {
         epoll::fill(&mut frame.watches, pointer);
-        let len = frame.watches.len();
+        let len = frame.watches.size();
         // SAFETY: the entries follow the record in the frame, and `len` is at most all.
         unsafe { spend((&raw const frame.watches).cast(), len) };
     }

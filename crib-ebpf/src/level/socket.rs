@@ -96,7 +96,7 @@ pub extern "C" fn crib_unix_queues() -> u32 {
 #[inline(never)]
 pub extern "C" fn crib_other_queues() -> u32 {
     let Some(frame) = emit::frame() else { return 0 };
-    if let Some((sk, Sort::Socket)) = current() {
+    if let Some((sk, Sort::Socket | Sort::Mptcp | Sort::MptcpListener)) = current() {
         transport::fill_other::<_, true>(&mut frame.socket, sk);
     }
     0

@@ -4,7 +4,6 @@ use std::io;
 use std::time::SystemTime;
 
 use crib_common::dump::{DumpRequest, HOPS, Hop, dump_bits, queue};
-use crib_common::limits::RING_BYTES;
 
 use super::nested::{Nested, RunError};
 use super::{Filter, Reader, ended, failed, garbled, missing, not_hidden, pages, still_there};
@@ -58,7 +57,8 @@ fn open(reader: &mut Reader) -> Result<(), ReadError> {
         return Ok(());
     }
     let filters = reader.filter == Filter::Link;
-    let mut nested = Nested::open(&mut reader.object, filters, RING_BYTES).map_err(missing)?;
+    let mut nested =
+        Nested::open(&mut reader.object, filters, reader.ring_bytes).map_err(missing)?;
     reader.pages =
         pages::find(&mut nested, &mut reader.object, &mut reader.symbols).map_err(could_not_run)?;
     reader.nested = Some(nested);
@@ -313,3 +313,7 @@ fn is_torn(file: &File) -> bool {
     file.socket.as_ref().is_some_and(|socket| torn(&socket.queues))
         || file.pipe.as_ref().is_some_and(|pipe| torn(&pipe.queues))
 }
+
+#[cfg(test)]
+#[path = "dump_tests.rs"]
+mod tests;

@@ -18,6 +18,7 @@ use std::io;
 use std::time::SystemTime;
 
 use aya::programs::ProgramFd;
+use crib_common::limits::RING_BYTES;
 use crib_common::record::Request;
 
 use crate::decode::{DecodeError, Record, Records};
@@ -38,6 +39,8 @@ const TASK_FILE: &str = "task_file";
 /// A loaded BPF object, ready to read.
 pub struct Reader {
     object: Object,
+    /// The size of the ring that dumps are written into.
+    ring_bytes: u32,
     files: ProgramFd,
     /// Where the kernel picks out a process: in the link, or in the program.
     filter: Filter,
@@ -69,11 +72,21 @@ impl Reader {
     /// # Errors
     /// [`ReadError::Missing`] where privileges or kernel features are missing.
     pub fn open() -> Result<Self, ReadError> {
-        let mut object = Object::open().map_err(missing)?;
+        Self::open_with_ring(RING_BYTES)
+    }
+
+    /// As [`Self::open`], with a ring of so many bytes for dumps: a power of two, more than twice
+    /// [`crib_common::limits::RING_UNIT`]. What is read does not depend on it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_with_ring(ring_bytes: u32) -> Result<Self, ReadError> {
+        let mut object = Object::open_with_ring(ring_bytes).map_err(missing)?;
         let files = first_that_loads(&mut object, ["files", "files_plain"])?;
         let filter = probe_filter(&files)?;
         Ok(Self {
             object,
+            ring_bytes,
             files,
             filter,
             symbols: Symbols::default(),

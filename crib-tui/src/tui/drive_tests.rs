@@ -143,6 +143,26 @@ async fn a_session_from_the_list_to_a_file_and_out() {
 }
 
 #[tokio::test]
+async fn a_session_down_to_a_packet_and_back() {
+    let mut session = Session::start(usize::MAX).await;
+    session.until("3 processes").await;
+    session.press(KeyCode::Enter);
+    session.until("/dev/pts/0").await;
+    session.press(KeyCode::Down);
+    session.press(KeyCode::Enter);
+    session.until("1 of 16").await;
+    session.press(KeyCode::Enter);
+    session.until("fd 1 pipe > pipe").await;
+    session.until("hello").await;
+    session.press(KeyCode::Enter);
+    session.until("68 65 6c 6c 6f").await;
+    for expected in ["fd 1 pipe > pipe ", "1 of 16", "/dev/pts/0", "3 processes"] {
+        session.press(KeyCode::Esc);
+        session.until(expected).await;
+    }
+}
+
+#[tokio::test]
 async fn keys_do_not_wait_for_the_next_refresh() {
     let mut session = Session::with_delay(usize::MAX, Duration::from_secs(1_000_000)).await;
     let keys = session.keys.clone();

@@ -1,11 +1,12 @@
 //! What the screens below the table ask for, and what they make of the answers.
 
+use super::Page;
 use super::files::{Files, Phase};
 use super::screens::packet::Found;
-use super::screens::{Body, Fit, Root, Screen, Standing, add_sums, take_queue};
-use super::{Page, screens::QueueScreen};
+use super::screens::{
+    Body, Fit, PacketScreen, QueueScreen, Root, Screen, Standing, add_sums, take_queue,
+};
 use crate::model::{Dump, DumpFiles, DumpReading, File, FlightHop, QueueName};
-use crate::tui::app::screens::PacketScreen;
 use crate::tui::view::file::Facts;
 use crate::tui::worker::{Aim, DumpOutcome, DumpRequest, Request, Ticket};
 

@@ -2,6 +2,8 @@
 
 mod headers;
 mod netlink;
+#[cfg(test)]
+mod tests;
 
 use super::cells;
 use super::lines::{Lines, amount, count};
