@@ -122,7 +122,8 @@ impl Workload {
 impl Drop for Workload {
     fn drop(&mut self) {
         drop(self.child.stdin.take());
-        // Its end of standard input tells it to go.
+        // Its end of standard input tells it to go; what it has to say then, nobody hears.
+        drop(self.child.stdout.take());
         let _ = self.child.wait();
     }
 }
