@@ -96,10 +96,10 @@ fn check(queues: &Value, sort: Sort, seen: &mut Seen) {
 }
 
 fn every_message_is_whole(name: &str, sort: Sort) {
-    let readings = if in_qemu() { 8 } else { 50 };
+    let rounds = if in_qemu() { 4 } else { 17 };
     let workload = Workload::start(["flux", name]);
     let mut seen = Seen::default();
-    for _ in 0..readings {
+    for _ in 0..rounds {
         for label in ["receiver", "sender"] {
             let document = packets(workload.pid(), workload.file(label).fd);
             check(&document["queues"], sort, &mut seen);

@@ -104,7 +104,7 @@ fn all_shown(workload: &Workload) -> Vec<Value> {
 
 /// Whether its packets stay as they are: TCP splits and joins those that it sends.
 fn keeps_its_borders(file: &Told<'_>) -> bool {
-    file.queues["outgoing"].is_null()
+    file.queues["outgoing"].is_null() && file.queues["receive"]["begins"].is_null()
 }
 
 #[track_caller]
@@ -165,6 +165,28 @@ exactly! {
     large_packets_are_whole: "unix-large,udp-large,netlink-large,udp-fragments,tcp-fragments";
 }
 
+/// What the sender wrote is in its two queues and in the receiver's, each byte once.
+#[test]
+fn every_byte_of_a_connection_is_in_one_queue() {
+    const TEST: &str = "every_byte_of_a_connection_is_in_one_queue";
+    needs_bpf!("every_byte_of_a_connection_is_in_one_queue");
+    let workload = workload(TEST, "tcp-unread");
+    none_in_a_quiet_moment(|| {
+        let document = dump(workload.pid());
+        let queues_of = |label: &str| {
+            let fd = workload.file(label).fd;
+            let row = file_rows(only_process(&document)).iter().find(|row| row["fd"] == fd);
+            queues::of_file(row.expect("it is in the dump")).clone()
+        };
+        let (there, here) = (queues_of("tcp-unread"), queues_of("tcp-unsent"));
+        let (retransmit, write) = (packets_of(&here, "retransmit"), packets_of(&here, "write"));
+        let found = [packets_of(&there, "receive"), retransmit, write].concat();
+        let due = workload.file("tcp-unread").queues["receive"]["begins"].as_str();
+        let same = Some(concatenated(&found).as_str()) == due;
+        if same { Vec::new() } else { vec![format!("{} packets, other bytes", found.len())] }
+    });
+}
+
 /// Needs no crib-top: what the workload says is in its files comes out of them.
 #[test]
 fn workload_tells_the_truth_about_its_queues() {
@@ -188,7 +210,7 @@ fn workload_tells_the_truth_about_its_queues() {
         if let Some(got) = drained["stream"].as_str() {
             let told = ["receive", "pipe"].map(|name| match &told[name] {
                 Value::Array(packets) => concatenated(packets),
-                queue => queue["stream"].as_str().unwrap_or("").to_owned(),
+                queue => queue["stream"].as_str().or(queue["begins"].as_str()).unwrap_or("").into(),
             });
             assert!(got.starts_with(&told.concat()), "{label}: {}", brief(drained));
         }

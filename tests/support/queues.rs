@@ -166,6 +166,14 @@ fn sums(queue: &Value, path: &str, found: &mut Vec<String>) {
 }
 
 fn compare_packets(packets: &[Value], told: &Value, at: &str, found: &mut Vec<String>) {
+    let len = concatenated(packets).len();
+    // Of bytes whose border moves, as many as there are.
+    if let Some(whole) = told["begins"].as_str() {
+        return compare_stream(packets, &whole[..len.min(whole.len())], at, found);
+    }
+    if let Some(whole) = told["rest_of"].as_str() {
+        return compare_stream(packets, &whole[whole.len().saturating_sub(len)..], at, found);
+    }
     if let Some(stream) = told["stream"].as_str() {
         return compare_stream(packets, stream, at, found);
     }

@@ -65,8 +65,11 @@ pub fn udp_fragments(holder: &mut Holder) -> io::Result<()> {
         let socket = UdpSocket::bind("127.0.0.1:0")?;
         let sender = UdpSocket::bind("127.0.0.1:0")?;
         sender.send_to(&sent, socket.local_addr()?)?;
+        // recv(2), poll(2) and FIONREAD would take it over to the reader's queue.
         wait_for("no datagram", || {
-            Ok(message::receive(socket.as_fd(), libc::MSG_PEEK, 1)?.is_some())
+            const SK_MEMINFO_RMEM_ALLOC: usize = 0;
+            let memory = sys::socket_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_MEMINFO)?;
+            Ok(memory[SK_MEMINFO_RMEM_ALLOC] > 0)
         })?;
         Ok((socket, sender.local_addr()?.to_string()))
     })?;

@@ -5,6 +5,7 @@
 //!   document; a file in flight in one is a part of the FILE document, whose `queues`, if any,
 //!   are told as here,
 //! - `"receive": {"stream": HEX}`: these bytes, in however many packets,
+//! - `{"begins": HEX}`, `{"rest_of": HEX}`: the first of these bytes, or the last,
 //! - `"error": {"ends": [HEX, ..]}`: so many packets, which end with these bytes,
 //! - `"receive": {"numbered": COUNT, "size": N}`: so many packets of N bytes each, the first four
 //!   being its number from 0 (little-endian), the rest zero,
