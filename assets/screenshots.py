@@ -92,6 +92,19 @@ def main():
             keys("Enter")
             until("CLOSE-WAIT")
             picture("files", "sudo crib-top -p api-server")
+            # A socket that has something to read.
+            keys("f")
+            keys("-l", "SOCK.PROTOCOL == 'tcp' and RECVQ > 0")
+            keys("Enter")
+            until("filter:")
+            keys("Enter")
+            until("QUEUE")
+            picture("socket", "sudo crib-top -p api-server")
+            keys("Enter")
+            until("DATA")
+            keys("Enter")
+            until("Payload")
+            picture("packet", "sudo crib-top -p api-server")
         finally:
             subprocess.run([*SERVER, "kill-server"], check=False)
             for process in held:

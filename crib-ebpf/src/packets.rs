@@ -146,8 +146,7 @@ pub extern "C" fn crib_walk_begin(first: u32, len: u32) -> u32 {
     let (node, mut times) = match queue.links {
         Links::List => (queue.head.get::<u64>(offset!(queue_next)), walk.len),
         Links::Chain => (queue.head.get(0), QUEUE_PACKETS),
-        // Each node is entered, visited and left.
-        Links::Tree => (queue.head.get(0), QUEUE_PACKETS * 3),
+        Links::Tree => (queue.head.get(0), QUEUE_PACKETS * rbtree::TURNS),
         Links::Ring => {
             walk.tail = queue.head.get(offset!(pipe_tail)).or_zero();
             walk.mask = queue.head.get::<u32>(offset!(pipe_ring_size)).or_zero().wrapping_sub(1);
@@ -166,8 +165,8 @@ pub extern "C" fn crib_walk_begin(first: u32, len: u32) -> u32 {
     } else if walk.at == 0 || times == 0 {
         walk.ended = 1;
     }
-    if times > QUEUE_PACKETS * 3 {
-        times = QUEUE_PACKETS * 3;
+    if times > QUEUE_PACKETS * rbtree::TURNS {
+        times = QUEUE_PACKETS * rbtree::TURNS;
     }
     if walk.ended != 0 { 0 } else { times }
 }

@@ -64,6 +64,9 @@ pub const VISITED: u32 = 2;
 /// or back up.
 const UP: u32 = 3;
 
+/// Turns that a node takes at most: it is entered, come back to, passed and left.
+pub const TURNS: u32 = 4;
+
 /// What a turn leads to.
 pub enum Turn {
     /// This node is next.
@@ -117,8 +120,7 @@ pub extern "C" fn crib_tree_count(limit: u32) -> u32 {
         return 0;
     }
     walk.begin();
-    // Each node is entered, visited and left.
-    repeat(limit.saturating_mul(3), |_| match turn(walk.at, walk.turn) {
+    repeat(limit.saturating_mul(TURNS), |_| match turn(walk.at, walk.turn) {
         Turn::Visit => walk.visited(),
         Turn::To(at, turn) => walk.go(at, turn),
         Turn::End => walk.end(),
@@ -152,7 +154,7 @@ pub fn for_each(root: u64, limit: u32, mut visit: impl FnMut(Kptr<Raw>) -> Step)
     let Some(walk) = emit::walk() else { return Value::unknown() };
     walk.at = root;
     walk.begin();
-    repeat(limit.saturating_mul(3), |_| match turn(walk.at, walk.turn) {
+    repeat(limit.saturating_mul(TURNS), |_| match turn(walk.at, walk.turn) {
         Turn::Visit => match Kptr::<Raw>::to(walk.at) {
             Some(node) if visit(node) == Step::Continue => walk.visited(),
             _ => Step::Break,
