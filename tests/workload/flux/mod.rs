@@ -8,11 +8,17 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use crate::modes;
 use channel::Channel;
+
+/// After so many messages the receiver rests for a moment. It is the faster one, and where there
+/// is one processor, nobody else would ever run while something waits for it.
+const UNTIL_REST: u64 = 200;
+const REST: Duration = Duration::from_millis(2);
 
 /// How far both threads are.
 #[derive(Default)]
@@ -69,7 +75,10 @@ fn send_all(mut end: Box<dyn Channel + Send>, progress: &Progress) -> io::Result
 
 fn receive_all(mut end: Box<dyn Channel + Send>, progress: &Progress) -> io::Result<u64> {
     let mut received = 0;
-    loop {
+    for turn in 1.. {
+        if turn % UNTIL_REST == 0 {
+            thread::sleep(REST);
+        }
         match end.receive(received)? {
             Some(after) => received = after,
             // The last of it may have come between the look for it and this one for its end.
