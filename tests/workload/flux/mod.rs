@@ -8,17 +8,17 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
 use crate::modes;
 use channel::Channel;
 
-/// After so many messages the receiver rests for a moment. It is the faster one, and where there
-/// is one processor, nobody else would ever run while something waits for it.
+/// After so many messages the receiver rests for half of the time that they took. It is the
+/// faster one, and where there is one processor, nobody else would ever run while something
+/// waits for it.
 const UNTIL_REST: u64 = 200;
-const REST: Duration = Duration::from_millis(2);
 
 /// How far both threads are.
 #[derive(Default)]
@@ -75,9 +75,11 @@ fn send_all(mut end: Box<dyn Channel + Send>, progress: &Progress) -> io::Result
 
 fn receive_all(mut end: Box<dyn Channel + Send>, progress: &Progress) -> io::Result<u64> {
     let mut received = 0;
-    for turn in 1.. {
-        if turn % UNTIL_REST == 0 {
-            thread::sleep(REST);
+    let mut awake_since = Instant::now();
+    for turn in 1u64.. {
+        if turn.is_multiple_of(UNTIL_REST) {
+            thread::sleep(awake_since.elapsed() / 2);
+            awake_since = Instant::now();
         }
         match end.receive(received)? {
             Some(after) => received = after,
