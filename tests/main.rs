@@ -4,13 +4,19 @@
 //! `CRIB_TOP_BIN` and `CRIB_WORKLOAD` name other binaries than the ones Cargo built, as
 //! tests/kernels does; `CI=true` or `CRIB_REQUIRE_BPF=1` forbids skipping for want of BPF.
 
+mod asked;
 mod doctor;
+mod drill;
+mod flux;
 mod hostile;
 mod kinds;
+mod large_dump;
 mod lifetimes;
 mod namespaces;
 mod parity;
+mod pcap;
 mod ps;
+mod queues;
 mod scale;
 mod ss;
 mod support;

@@ -2,7 +2,10 @@
 
 pub mod command;
 pub mod differences;
+#[allow(dead_code, reason = "the workload, which shares it, uses the rest")]
+pub mod pattern;
 pub mod privilege;
+pub mod queues;
 pub mod terminal;
 pub mod truth;
 pub mod workload;

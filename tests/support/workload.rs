@@ -23,6 +23,8 @@ pub struct Told<'a> {
     pub label: &'a str,
     /// A part of the FILE document.
     pub expect: &'a Value,
+    /// What is in its queues (tests/workload/queues/told.rs); null where that isn't known.
+    pub queues: &'a Value,
 }
 
 /// The workload that is used: `CRIB_WORKLOAD`, else the example next to the built binary.
@@ -41,6 +43,16 @@ pub fn workload_path() -> PathBuf {
     path
 }
 
+/// The next line of its standard output, on which nothing follows until it is told to end.
+fn read_line(child: &mut Child) -> Value {
+    let mut line = String::new();
+    let stdout = child.stdout.as_mut().expect("standard output is a pipe");
+    BufReader::new(stdout).read_line(&mut line).expect("the workload's words can be read");
+    serde_json::from_str(&line).unwrap_or_else(|error| {
+        panic!("the workload said {:?}: {error}", line.chars().take(500).collect::<String>())
+    })
+}
+
 impl Workload {
     /// Starts it with these arguments and waits until everything is in place.
     pub fn start<A: ToString>(arguments: impl IntoIterator<Item = A>) -> Self {
@@ -51,12 +63,22 @@ impl Workload {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{} can't be started: {error}", path.display()));
-        let mut line = String::new();
-        let stdout = child.stdout.as_mut().expect("standard output is a pipe");
-        BufReader::new(stdout).read_line(&mut line).expect("the workload's report can be read");
-        let report = serde_json::from_str(&line)
-            .unwrap_or_else(|error| panic!("the workload said {line:?}: {error}"));
+        let report = read_line(&mut child);
         Self { child, report }
+    }
+
+    /// The file with this label.
+    #[track_caller]
+    pub fn file(&self, label: &str) -> Told<'_> {
+        self.files()
+            .find(|file| file.label == label)
+            .unwrap_or_else(|| panic!("the workload has no {label}"))
+    }
+
+    /// Tells it to end, and returns what it has to say at its end.
+    pub fn finish(mut self) -> Value {
+        drop(self.child.stdin.take());
+        read_line(&mut self.child)
     }
 
     /// Its process id.
@@ -72,6 +94,7 @@ impl Workload {
             kind: file["kind"].as_str().expect("kind is a string"),
             label: file["label"].as_str().expect("label is a string"),
             expect: &file["expect"],
+            queues: &file["queues"],
         })
     }
 
@@ -99,7 +122,8 @@ impl Workload {
 impl Drop for Workload {
     fn drop(&mut self) {
         drop(self.child.stdin.take());
-        // Its end of standard input tells it to go.
+        // Its end of standard input tells it to go; what it has to say then, nobody hears.
+        drop(self.child.stdout.take());
         let _ = self.child.wait();
     }
 }

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
@@ -17,6 +17,19 @@ struct Held {
     label: String,
     /// Fields of the FILE document, as far as the maker knows them.
     expect: Value,
+    /// What is in its queues, where that is known byte by byte.
+    queued: Option<Queued>,
+}
+
+/// How the files' content is taken out in the end.
+pub type Drain = Box<dyn FnMut(BorrowedFd<'_>) -> io::Result<Value>>;
+
+/// What is in the queues of a file.
+pub struct Queued {
+    /// By the queue's name; see `queues::told`.
+    pub queues: Value,
+    /// Takes it out.
+    pub drain: Drain,
 }
 
 /// All that is held until the process ends, and a directory of its own.
@@ -49,7 +62,31 @@ impl Holder {
         fd: impl Into<OwnedFd>,
         expect: Value,
     ) {
-        self.held.push(Held { fd: fd.into(), kind, label: label.into(), expect });
+        self.held.push(Held { fd: fd.into(), kind, label: label.into(), expect, queued: None });
+    }
+
+    /// Holds `fd` and reports what is in its queues.
+    pub fn add_queued(
+        &mut self,
+        kind: &'static str,
+        label: impl Into<String>,
+        fd: impl Into<OwnedFd>,
+        queued: Queued,
+    ) {
+        let (fd, label, expect) = (fd.into(), label.into(), json!({}));
+        self.held.push(Held { fd, kind, label, expect, queued: Some(queued) });
+    }
+
+    /// Takes everything out of the queues that were reported, and tells what came.
+    pub fn drain(&mut self) -> Value {
+        let drained = self.held.iter_mut().filter_map(|held| {
+            let content = match (held.queued.as_mut()?.drain)(held.fd.as_fd()) {
+                Ok(content) => content,
+                Err(error) => json!({ "error": error.to_string() }),
+            };
+            Some(json!({ "fd": held.fd.as_raw_fd(), "label": held.label, "drained": content }))
+        });
+        drained.collect()
     }
 
     /// Keeps something alive without reporting it.
@@ -84,16 +121,21 @@ impl Held {
     fn report(&self) -> io::Result<Value> {
         // A file that is held by one descriptor alone, unless its maker knows better.
         let mut expect = json!({ "refs": 1 });
-        if self.kind == "socket" {
+        // What is known of queues is told apart from the rest, and asked of nobody else.
+        if self.kind == "socket" && self.queued.is_none() {
             merge(&mut expect, json!({ "socket": measure::socket(self.fd.as_fd())? }));
         }
         merge(&mut expect, self.expect.clone());
-        Ok(json!({
+        let mut report = json!({
             "fd": self.fd.as_raw_fd(),
             "kind": self.kind,
             "label": self.label,
             "expect": expect,
-        }))
+        });
+        if let Some(queued) = &self.queued {
+            report["queues"] = queued.queues.clone();
+        }
+        Ok(report)
     }
 }
 

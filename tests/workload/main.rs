@@ -2,12 +2,21 @@
 //!
 //! It prints one line of JSON that says which descriptor is what, and what it knows for sure
 //! about each: `{"pid":..,"files":[{"fd":..,"kind":..,"label":..,"expect":{..}}],"skipped":[..]}`.
-//! `expect` is a part of the FILE document that `crib-top files -J` gives.
+//! `expect` is a part of the FILE document that `crib-top files -J` gives. Where the bytes in a
+//! file's queues are known, there is `queues` too (see `queues::told`). Some modes print a second
+//! line when they are told to end, which says what became of what was there.
 
+mod flux;
 mod holder;
 mod kinds;
+mod many;
 mod measure;
 mod modes;
+#[allow(dead_code, reason = "the tests, which share it, use the rest")]
+#[path = "../support/pattern.rs"]
+mod pattern;
+mod queues;
+mod switching;
 mod sys;
 
 use std::io;
@@ -15,15 +24,19 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use kinds::KINDS;
+use queues::{LARGE, QUEUES};
 
-const USAGE: &str = "usage: workload list | all | KIND[,KIND...] | fds N | threads | hostile | \
-                     zombie | exit-after MS";
+const USAGE: &str = "usage: workload list | all | KIND[,KIND...] | queues [NAME[,NAME...]] | \
+                     flux NAME | switching [close] | many SOCKETS MESSAGES LEN | \
+                     fds N | threads | hostile | zombie | exit-after MS";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever started it doesn't want to know.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("workload: {error}");
             ExitCode::FAILURE
@@ -38,6 +51,21 @@ fn run(arguments: &[&str]) -> io::Result<()> {
             Ok(())
         }
         ["all"] => modes::kinds(&KINDS.iter().map(|&(name, _)| name).collect::<Vec<_>>()),
+        ["queues"] => modes::queues(&QUEUES.iter().map(|&(name, _)| name).collect::<Vec<_>>()),
+        ["queues", names] => {
+            let names: Vec<&str> = names.split(',').collect();
+            let known = |name: &str| QUEUES.iter().chain(LARGE).any(|(known, _)| *known == name);
+            match names.iter().find(|name| !known(name)) {
+                None => modes::queues(&names),
+                Some(name) => Err(io::Error::other(format!("there are no queues {name:?}"))),
+            }
+        }
+        ["flux", name] => flux::run(name),
+        ["switching"] => switching::run(false),
+        ["switching", "close"] => switching::run(true),
+        ["many", sockets, messages, len] => {
+            many::run(number(sockets)?, number(messages)?, number(len)?)
+        }
         ["fds", count] => modes::fds(number(count)?),
         ["threads"] => modes::threads(),
         ["hostile"] => modes::hostile(),

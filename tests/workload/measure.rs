@@ -118,30 +118,34 @@ fn tcp_state_name(state: u8) -> &'static str {
 /// An address as the interface writes it: "" for none, `None` for families whose notation is
 /// not the workload's to know.
 fn address(fd: BorrowedFd<'_>, domain: i32, end: End) -> io::Result<Option<String>> {
-    let bytes = match sys::socket_address(fd, end) {
-        Ok(bytes) => bytes,
-        Err(error) if error.raw_os_error() == Some(libc::ENOTCONN) => return Ok(Some("".into())),
-        Err(error) => return Err(error),
-    };
+    match sys::socket_address(fd, end) {
+        Ok(bytes) => Ok(address_text(&bytes, domain)),
+        Err(error) if error.raw_os_error() == Some(libc::ENOTCONN) => Ok(Some("".into())),
+        Err(error) => Err(error),
+    }
+}
+
+/// The same for an address that is there as the bytes of its structure.
+pub fn address_text(bytes: &[u8], domain: i32) -> Option<String> {
     let port = |at: &[u8]| u16::from_be_bytes([at[2], at[3]]);
-    Ok(match domain {
+    match domain {
         libc::AF_INET => {
             let ip = Ipv4Addr::new(bytes[4], bytes[5], bytes[6], bytes[7]);
             Some(inet_text(
-                SocketAddrV4::new(ip, port(&bytes)).to_string(),
+                SocketAddrV4::new(ip, port(bytes)).to_string(),
                 ip.is_unspecified(),
-                port(&bytes),
+                port(bytes),
             ))
         }
         libc::AF_INET6 => {
             let octets: [u8; 16] = bytes[8..24].try_into().expect("sixteen bytes");
             let ip = Ipv6Addr::from(octets);
-            let text = SocketAddrV6::new(ip, port(&bytes), 0, 0).to_string();
-            Some(inet_text(text, ip.is_unspecified(), port(&bytes)))
+            let text = SocketAddrV6::new(ip, port(bytes), 0, 0).to_string();
+            Some(inet_text(text, ip.is_unspecified(), port(bytes)))
         }
-        libc::AF_UNIX => Some(unix_text(&bytes)),
+        libc::AF_UNIX => Some(unix_text(bytes)),
         _ => None,
-    })
+    }
 }
 
 /// Neither an address nor a port is no name at all.

@@ -14,18 +14,19 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::holder::Holder;
-use crate::kinds::KINDS;
+use crate::kinds::{Constructor, KINDS};
+use crate::queues::{LARGE as LARGE_QUEUES, QUEUES};
 use crate::sys;
 
 /// Prints the one line that says that everything is there.
-fn announce(report: Map<String, Value>) -> io::Result<()> {
+pub fn announce(report: Map<String, Value>) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{}", Value::Object(report))?;
     stdout.flush()
 }
 
 /// Waits until whoever started this closes its standard input.
-fn wait_for_eof() -> io::Result<()> {
+pub fn wait_for_eof() -> io::Result<()> {
     io::stdin().lock().read_to_end(&mut Vec::new()).map(drop)
 }
 
@@ -34,17 +35,33 @@ fn announce_and_wait(holder: &Holder) -> io::Result<()> {
     wait_for_eof()
 }
 
-/// Holds files of the given kinds, in the table's order.
-pub fn kinds(names: &[&str]) -> io::Result<()> {
-    let mut holder = Holder::new()?;
-    for (label, construct) in KINDS {
+fn construct(holder: &mut Holder, table: &[(&str, Constructor)], names: &[&str]) {
+    for (label, construct) in table {
         if names.contains(label)
-            && let Err(error) = construct(&mut holder)
+            && let Err(error) = construct(holder)
         {
             holder.skip(label, &error);
         }
     }
+}
+
+/// Holds files of the given kinds, in the table's order.
+pub fn kinds(names: &[&str]) -> io::Result<()> {
+    let mut holder = Holder::new()?;
+    construct(&mut holder, KINDS, names);
     announce_and_wait(&holder)
+}
+
+/// Holds files whose queues are known byte by byte; when told to end, it takes everything out
+/// and tells in a second line what came.
+pub fn queues(names: &[&str]) -> io::Result<()> {
+    let mut holder = Holder::new()?;
+    construct(&mut holder, QUEUES, names);
+    construct(&mut holder, LARGE_QUEUES, names);
+    announce_and_wait(&holder)?;
+    let mut report = Map::new();
+    report.insert("drained".into(), holder.drain());
+    announce(report)
 }
 
 /// Holds `count` files, each with a path of its own.
