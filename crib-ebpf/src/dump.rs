@@ -110,10 +110,6 @@ fn one_packet(packet: &Packet<'_>) -> Step {
         send_file(u32::from(kind::FLIGHT), Place::IN_FLIGHT, file.address(), 0);
         Step::Continue
     });
-    // Not all files in flight found room: they come before the bytes.
-    if dump.progress.stop != 0 {
-        return Step::Break;
-    }
     if Go::of(level::crib_chunks(address)) == Go::Stop {
         return Step::Break;
     }

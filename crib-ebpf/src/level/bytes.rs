@@ -19,6 +19,10 @@ use crate::repeat::{Step, repeat};
 pub extern "C" fn crib_chunks(address: u64) -> u32 {
     let Some(dump) = emit::dump() else { return Go::Stop as u32 };
     let Some(request) = emit::dump_request() else { return Go::Stop as u32 };
+    // Not all files in flight found room: they come before the bytes.
+    if dump.progress.stop != 0 {
+        return Go::Stop as u32;
+    }
     let Some(packet) = Details::of(address, 0) else { return Go::Past as u32 };
     packet.chunks(request.payload).resume(dump.progress.offset).for_each(|chunk| {
         if !room(dump, 2 * CHUNK_BYTES as u32) {
