@@ -202,7 +202,7 @@ fn one_of_two(document: &Value, ino: Option<&Value>, switched: &Value) -> Option
 
 /// Never a mix of two files.
 fn a_file_that_is_replaced_is_one_or_the_other(test: &str, mode: &[&str]) {
-    let readings = if in_qemu() { 10 } else { 30 };
+    let readings = if in_qemu() { 4 } else { 30 };
     let workload = Workload::start(["switching"].iter().chain(mode));
     let switched = workload.report["switched"].clone();
     let fd = switched["fd"].as_u64().expect("a descriptor");
