@@ -5,6 +5,8 @@
 //! lacks is [`ABSENT`]: the verifier then removes what would have read it, and the field is
 //! reported as unknown.
 
+use zerocopy::{Immutable, IntoBytes};
+
 /// The offset of a member that this kernel does not have.
 ///
 /// Small enough to be added to any pointer without making the verifier refuse the sum, larger
@@ -27,7 +29,7 @@ macro_rules! kernel_offsets {
     ($($(#[$meta:meta])* $field:ident: $what:ident $($name:literal)+;)+) => {
         /// Offsets of members and sizes of structures in bytes, [`ABSENT`] where a kernel has none.
         #[repr(C)]
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoBytes, Immutable)]
         pub struct KernelOffsets {
             $($(#[$meta])* #[doc = concat!($("`", $name, "` "),+)] pub $field: u16,)+
         }

@@ -6,18 +6,21 @@ pub mod btf;
 mod dump;
 pub mod kcmp;
 mod link;
+mod loader;
 mod nested;
 mod object;
 mod pages;
 mod snapshot;
 pub mod support;
 mod symbols;
+mod sys;
 
 use std::collections::HashMap;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 use std::time::SystemTime;
 
-use aya::programs::ProgramFd;
 use crib_common::limits::RING_BYTES;
 use crib_common::record::Request;
 
@@ -41,7 +44,7 @@ pub struct Reader {
     object: Object,
     /// The size of the ring that dumps are written into.
     ring_bytes: u32,
-    files: ProgramFd,
+    files: Rc<OwnedFd>,
     /// Where the kernel picks out a process: in the link, or in the program.
     filter: Filter,
     symbols: Symbols,
@@ -124,13 +127,12 @@ impl Reader {
         let tgid = (filter == Filter::Link).then_some(pid);
         if self.link.as_ref().is_none_or(|&(linked, _)| linked != tgid) {
             let scope = tgid.map_or(Scope::All, Scope::Process);
-            let link =
-                IterLink::create(object::borrow(&self.files), scope).map_err(
-                    |error| match error.raw_os_error() {
-                        Some(libc::ESRCH | libc::ENOENT) => ended(process),
-                        _ => failed("cannot attach the BPF iterator", error),
-                    },
-                )?;
+            let link = IterLink::create(self.files.as_fd(), scope).map_err(|error| match error
+                .raw_os_error()
+            {
+                Some(libc::ESRCH | libc::ENOENT) => ended(process),
+                _ => failed("cannot attach the BPF iterator", error),
+            })?;
             self.link = Some((tgid, link));
         }
         let tgid = if filter == Filter::Program { pid } else { 0 };
@@ -198,7 +200,7 @@ impl Reader {
             Some(link) => link,
             None => {
                 let program = first_that_loads(&mut self.object, ["totals", "totals_plain"])?;
-                IterLink::create(object::borrow(&program), Scope::All)
+                IterLink::create(program.as_fd(), Scope::All)
                     .map_err(|error| failed("cannot attach the BPF iterator", error))?
             }
         };
@@ -228,7 +230,10 @@ fn no_files(process: &Process) -> Option<ProcessTotals> {
 /// The first program of several that this kernel takes: later ones do with less.
 ///
 /// Only what the verifier refuses leads to the next one; a missing privilege does not.
-fn first_that_loads(object: &mut Object, names: [&'static str; 2]) -> Result<ProgramFd, ReadError> {
+fn first_that_loads(
+    object: &mut Object,
+    names: [&'static str; 2],
+) -> Result<Rc<OwnedFd>, ReadError> {
     let [full, plain] = names;
     object.iterator(full, TASK_FILE).or_else(|error| {
         let refused = |error: &LoadError| {
@@ -243,8 +248,8 @@ fn first_that_loads(object: &mut Object, names: [&'static str; 2]) -> Result<Pro
 }
 
 /// Tries a link that is filtered by our own pid.
-fn probe_filter(program: &ProgramFd) -> Result<Filter, ReadError> {
-    match IterLink::create(object::borrow(program), Scope::Process(std::process::id())) {
+fn probe_filter(program: &Rc<OwnedFd>) -> Result<Filter, ReadError> {
+    match IterLink::create(program.as_fd(), Scope::Process(std::process::id())) {
         Ok(_) => Ok(Filter::Link),
         Err(error) => match error.raw_os_error() {
             Some(libc::E2BIG | libc::EINVAL) => Ok(Filter::Program),
