@@ -1,7 +1,7 @@
 //! One open file of a task: what the table shows of it.
 
-use aya_ebpf::helpers::generated::bpf_d_path;
-use crib_common::limits::{OPS_FUNCTIONS, PATH_BYTES};
+use aya_ebpf::helpers::generated::{bpf_d_path, bpf_snprintf};
+use crib_common::limits::{OPS_FUNCTIONS, OPS_SYMBOL_BYTES, PATH_BYTES};
 use crib_common::offsets::ABSENT;
 use crib_common::record::{FileRecord, OpsRecord, RecordHeader, file_bits, file_known, kind};
 
@@ -206,13 +206,23 @@ pub fn close_on_exec<A: Access>(fdt: Kptr<A>, fd: u32) -> Value<bool> {
     byte.get::<u8>(0).map(|byte| byte >> (fd % 8) & 1 != 0)
 }
 
-/// The functions of file operations, those first that name a kind of file best.
+/// What `%pS` says of file operations and each of their functions, a line each.
+#[unsafe(no_mangle)]
+static OPS_FORMAT: [u8; 4 * (1 + OPS_FUNCTIONS) + 1] =
+    *b"%pS\n%pS\n%pS\n%pS\n%pS\n%pS\n%pS\n%pS\n%pS\n%pS\n%pS\n%pS\n\0";
+
+/// Fills in a record with file operations: their functions, those first that name a kind of file
+/// best, and where `SYMBOLS` (Linux 5.13), what the kernel calls them.
 #[inline(always)]
-pub fn operations(ops: u64) -> OpsRecord {
-    let mut functions = [0; OPS_FUNCTIONS];
+pub fn operations<const SYMBOLS: bool>(record: &mut OpsRecord, ops: u64) {
+    record.header = RecordHeader::of::<OpsRecord>(kind::OPS, 0);
+    record.ops = ops;
+    record.functions = [0; OPS_FUNCTIONS];
+    record.symbol_bytes = 0;
+    record.reserved = 0;
     if let Some(fops) = Kptr::<Raw>::to(ops) {
         let function = |offset| fops.get::<u64>(offset).or_zero();
-        functions = [
+        record.functions = [
             function(offset!(fops_release)),
             function(offset!(fops_open)),
             function(offset!(fops_read_iter)),
@@ -224,10 +234,23 @@ pub fn operations(ops: u64) -> OpsRecord {
             function(offset!(fops_iterate)),
             function(offset!(fops_fdinfo)),
             function(offset!(fops_mmap)),
-            function(offset!(fops_llseek)),
         ];
     }
-    OpsRecord { header: RecordHeader::of::<OpsRecord>(kind::OPS, 0), ops, functions }
+    if SYMBOLS {
+        const ADDRESSES: u32 = 8 * (1 + OPS_FUNCTIONS as u32);
+        // SAFETY: the text has so many bytes; the format is NUL-ended, in .rodata, which is
+        // frozen before programs are loaded; the operations' address and those of their
+        // functions follow one another, and are not changed.
+        record.symbol_bytes = unsafe {
+            bpf_snprintf(
+                record.symbols.as_mut_ptr().cast(),
+                OPS_SYMBOL_BYTES as u32,
+                OPS_FORMAT.as_ptr().cast(),
+                (&raw const record.ops).cast_mut(),
+                ADDRESSES,
+            )
+        } as i32;
+    }
 }
 
 /// Whether a file is a socket or a pipe, from the file alone.

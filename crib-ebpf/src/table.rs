@@ -62,8 +62,12 @@ fn write_file<const LOOPS: bool, const PATHS: bool>(
         Part::Epoll | Part::Nothing => true,
     };
     let ops = frame.file.ops;
-    if written && !emit::ops_known(state, ops) && seq.write_record(&file::operations(ops)) {
-        emit::remember_ops(ops);
+    if written && !emit::ops_known(state, ops) {
+        // Kernels that loop (5.17) can look symbols up (5.13).
+        file::operations::<LOOPS>(&mut frame.ops, ops);
+        if seq.write_record(&frame.ops) {
+            emit::remember_ops(ops);
+        }
     }
 }
 

@@ -201,7 +201,7 @@ pub extern "C" fn crib_operations() -> u32 {
     let Some(state) = emit::state() else { return 0 };
     let ops = frame.file.ops;
     if !emit::ops_known(state, ops) {
-        frame.ops = file::operations(ops);
+        file::operations::<true>(&mut frame.ops, ops);
         send(&frame.ops);
         emit::remember_ops(ops);
     }

@@ -159,7 +159,7 @@ impl Reader {
     fn assemble_files(&mut self, process: &Process) -> Result<Vec<crate::model::File>, ReadError> {
         for record in Records::new(&self.records) {
             if let Record::Ops(record) = record.map_err(|error| garbled(process, error))? {
-                self.symbols.learn(record);
+                self.symbols.learn(&record);
             }
         }
         // Without names the files are shown all the same.
