@@ -106,6 +106,9 @@ kernel_offsets! {
     inode_nlink: member "inode.i_nlink" "inode.__i_nlink";
     inode_rdev: member "inode.i_rdev";
     inode_sb: member "inode.i_sb";
+    /// Until Linux 6.10 in a `struct timespec64`, renamed in 6.6.
+    inode_ctime_sec: member "inode.i_ctime_sec" "inode.__i_ctime.tv_sec" "inode.i_ctime.tv_sec";
+    inode_ctime_nsec: member "inode.i_ctime_nsec" "inode.__i_ctime.tv_nsec" "inode.i_ctime.tv_nsec";
     inode_pipe: member "inode.i_pipe";
     inode_private: member "inode.i_private";
     ns_ops: member "ns_common.ops";

@@ -67,6 +67,11 @@ pub struct FileRecord {
     pub ops: u64,
     /// `inode.i_ino`.
     pub ino: u64,
+    /// Address of the directory entry that its own is in; 0 where that was not looked at, and in
+    /// the table where the path is told every time.
+    pub parent: u64,
+    /// Address of its mount's `struct vfsmount`, where `parent` is there.
+    pub mount: u64,
     /// `super_block.s_magic`.
     pub magic: u64,
     /// `file.f_pos`.
@@ -129,6 +134,9 @@ pub mod file_bits {
     pub const UNHASHED: u32 = 1 << 1;
     /// It lives on a mount of the kernel's own (SB_KERNMOUNT).
     pub const INTERNAL: u32 = 1 << 2;
+    /// Its path, and whether it is unhashed, are what an earlier reading of this session told
+    /// of this descriptor.
+    pub const TOLD: u32 = 1 << 3;
 }
 
 /// A socket; follows its file's record.
@@ -368,6 +376,13 @@ pub struct Request {
     /// The only process to report, for kernels whose links can't filter (before Linux 6.1);
     /// 0 for every process.
     pub tgid: u32,
+    /// Readings of one session leave out paths that an earlier one has told; 0 for a reading
+    /// that tells all of them and remembers none.
+    pub session: u32,
+    /// Which reading this is; no two that follow one another have the same.
+    pub reading: u32,
     /// Nothing.
     pub reserved: u32,
+    /// The time of day in seconds since 1970 (CLOCK_REALTIME).
+    pub now: i64,
 }

@@ -52,7 +52,7 @@ impl Place {
     }
 }
 
-/// Fills in `record` from a file.
+/// Fills in `record` from a file, all but what [`fill_entry`] does.
 #[inline(always)]
 pub fn fill<A: Access>(record: &mut FileRecord, place: Place, file: Kptr<A>) {
     let mut known = 0;
@@ -69,6 +69,8 @@ pub fn fill<A: Access>(record: &mut FileRecord, place: Place, file: Kptr<A>) {
     record.ops = file_ops_type(file).note(&mut known, file_known::OPS);
     record.refs = references(file, place.own_references).note(&mut known, file_known::REFS);
     record.path_len = 0;
+    record.parent = 0;
+    record.mount = 0;
 
     if place.close_on_exec.note(&mut known, file_known::CLOEXEC) {
         bits |= file_bits::CLOEXEC;
@@ -91,17 +93,24 @@ pub fn fill<A: Access>(record: &mut FileRecord, place: Place, file: Kptr<A>) {
         }
     }
 
+    record.known = known;
+    record.bits = bits;
+}
+
+/// Fills in what a file's directory entry says of it.
+#[inline(always)]
+pub fn fill_entry<A: Access>(record: &mut FileRecord, file: Kptr<A>) {
+    record.mount = file.get(offset!(file_path_mnt)).or_zero();
     if let Some(dentry) = file.follow(offset!(file_path_dentry)) {
         let hashed = dentry.get::<u64>(offset!(dentry_hash_pprev));
         let parent = dentry.get::<u64>(offset!(dentry_parent));
         // d_unlinked(): not in the hash, and not the root of its tree.
         let unhashed = hashed.with(parent, |at, parent| at == 0 && parent != dentry.address());
-        if unhashed.note(&mut known, file_known::UNHASHED) {
-            bits |= file_bits::UNHASHED;
+        if unhashed.note(&mut record.known, file_known::UNHASHED) {
+            record.bits |= file_bits::UNHASHED;
         }
+        record.parent = parent.or_zero();
     }
-    record.known = known;
-    record.bits = bits;
 }
 
 /// The parts of a file that have a record of their own.

@@ -160,6 +160,7 @@ pub extern "C" fn crib_file(record_kind: u32, fd: u32, file: u64, table: u64) ->
     };
     let place = Place { ids, fd, table, close_on_exec, own_references: 0 };
     file::fill(&mut frame.file, place, pointer);
+    file::fill_entry(&mut frame.file, pointer);
     frame.file.header.kind = record_kind as u16;
     send(&frame.file);
     0

@@ -14,6 +14,7 @@ mod snapshot;
 pub mod support;
 mod symbols;
 mod sys;
+mod told;
 
 use std::collections::HashMap;
 use std::io;
@@ -35,6 +36,10 @@ use link::{IterLink, Scope};
 use nested::Nested;
 use object::{LoadError, Object};
 use symbols::Symbols;
+use told::Told;
+
+/// How often a reading is begun again during which a directory was renamed.
+const TRIES: u32 = 4;
 
 /// What the programs iterate over.
 const TASK_FILE: &str = "task_file";
@@ -51,6 +56,9 @@ pub struct Reader {
     key: IdKey,
     /// The bytes of the last run, kept for their room.
     records: Vec<u8>,
+    /// The same with the paths that the run left out.
+    whole: Vec<u8>,
+    told: Told,
     /// The link that was read last, and the process that it is filtered by.
     link: Option<(Option<u32>, IterLink)>,
     totals: Option<IterLink>,
@@ -95,6 +103,8 @@ impl Reader {
             symbols: Symbols::default(),
             key: IdKey::default(),
             records: Vec::new(),
+            whole: Vec::new(),
+            told: Told::default(),
             link: None,
             totals: None,
             nested: None,
@@ -109,9 +119,9 @@ impl Reader {
     pub fn files(&mut self, pid: u32) -> Result<FilesReading, ReadError> {
         let time = SystemTime::now();
         let process = procfs::process(pid)?;
-        self.records.clear();
+        self.whole.clear();
         if process.state == ProcessState::Alive {
-            self.run_files(&process)?;
+            self.read_files(&process)?;
         }
         let files = self.assemble_files(&process)?;
         still_there(&process)?;
@@ -121,8 +131,27 @@ impl Reader {
         Ok(FilesReading { source: Source::Bpf, time, process, files, complete: true })
     }
 
-    fn run_files(&mut self, process: &Process) -> Result<(), ReadError> {
+    /// Reads the records of a process's files, with all paths.
+    fn read_files(&mut self, process: &Process) -> Result<(), ReadError> {
+        for _ in 0..TRIES {
+            let (session, reading) = self.told.begin(process.pid);
+            let asked = Request { session, reading, now: now(), ..Request::default() };
+            self.run_files(process, asked)?;
+            self.whole.clear();
+            if self.told.fill_in(&self.records, &mut self.whole).is_ok() {
+                return Ok(());
+            }
+            self.told.forget();
+        }
+        // Directories are being renamed all the time: everything is told, and nothing relied on.
+        self.run_files(process, Request::default())?;
+        self.whole.clone_from(&self.records);
+        Ok(())
+    }
+
+    fn run_files(&mut self, process: &Process, asked: Request) -> Result<(), ReadError> {
         let pid = process.pid;
+        self.records.clear();
         let filter = self.filter_for(pid);
         let tgid = (filter == Filter::Link).then_some(pid);
         if self.link.as_ref().is_none_or(|&(linked, _)| linked != tgid) {
@@ -136,7 +165,7 @@ impl Reader {
             self.link = Some((tgid, link));
         }
         let tgid = if filter == Filter::Program { pid } else { 0 };
-        self.object.request(Request { tgid, reserved: 0 }).map_err(missing)?;
+        self.object.request(Request { tgid, ..asked }).map_err(missing)?;
         match &self.link {
             Some((_, link)) => snapshot::run(link, &mut self.records)
                 .map_err(|error| failed("cannot read the process's files", error)),
@@ -157,14 +186,14 @@ impl Reader {
     }
 
     fn assemble_files(&mut self, process: &Process) -> Result<Vec<crate::model::File>, ReadError> {
-        for record in Records::new(&self.records) {
+        for record in Records::new(&self.whole) {
             if let Record::Ops(record) = record.map_err(|error| garbled(process, error))? {
                 self.symbols.learn(&record);
             }
         }
         // Without names the files are shown all the same.
         let _ = self.symbols.resolve();
-        let records = Records::new(&self.records);
+        let records = Records::new(&self.whole);
         assemble::files(records, |ops| self.symbols.name(ops), &self.key)
             .map_err(|error| garbled(process, error))
     }
@@ -213,6 +242,11 @@ impl Reader {
             failed("the BPF programs' records make no sense", io::Error::other(error))
         })
     }
+}
+
+/// The time of day in seconds.
+fn now() -> i64 {
+    rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec
 }
 
 /// A process that the sweep has not met has no open files, unless /proc knows of some.
