@@ -2,14 +2,17 @@
 //!
 //! The only module that knows aya and the only one besides `crib-ebpf` with unsafe code.
 
+pub mod bench;
 pub mod btf;
 mod dump;
 pub mod kcmp;
 mod link;
+mod mapped;
 mod nested;
 mod object;
 mod pages;
 mod snapshot;
+pub mod staged;
 pub mod support;
 mod symbols;
 

@@ -36,6 +36,17 @@ pub enum LoadError {
         /// Why, with the verifier's log.
         source: Box<ProgramError>,
     },
+    /// How many CPUs there are.
+    #[error("cannot find out how many CPUs there are: {0}")]
+    Cpus(io::Error),
+    /// A map could not be mapped into memory.
+    #[error("cannot map the BPF map {map}: {source}")]
+    Mmap {
+        /// Which.
+        map: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
     /// The object has not what it should have.
     #[error("the embedded BPF object has no {0}: it was built from other sources")]
     Stale(&'static str),
