@@ -1,6 +1,9 @@
 //! The staged way of reading what the nested dump reads: one iterator for the list of files,
 //! then one for each socket and one for each packet in it, each created, read and closed.
 
+use std::io::{self, Read};
+
+use aya::programs::ProgramFd;
 use crib_common::dump::{DumpRequest, Hop, queue};
 
 use super::bench::{Programs, Table, cannot_attach, cannot_run};
@@ -53,6 +56,7 @@ pub fn read(programs: &mut Programs, pid: u32, records: &mut Vec<u8>) -> Result<
             payload: u32::MAX,
             ..DumpRequest::default()
         },
+        buffer: vec![0; snapshot::READ_BYTES],
         programs,
     };
     for fd in sockets {
@@ -67,9 +71,10 @@ pub fn read(programs: &mut Programs, pid: u32, records: &mut Vec<u8>) -> Result<
 /// The two levels below the table.
 struct Levels<'a> {
     programs: &'a mut Programs,
-    lister: aya::programs::ProgramFd,
-    reader: aya::programs::ProgramFd,
+    lister: ProgramFd,
+    reader: ProgramFd,
     request: DumpRequest,
+    buffer: Vec<u8>,
 }
 
 impl Levels<'_> {
@@ -86,7 +91,8 @@ impl Levels<'_> {
             self.request.last_packet = first + LISTED - 1;
             self.programs.dump_request(self.request).map_err(missing)?;
             let start = records.len();
-            run(&self.lister, self.request.tid, records, staged)?;
+            run(&self.lister, self.request.tid, &mut self.buffer, records)?;
+            staged.runs += 1;
             let mut queue = 0;
             let mut more = false;
             for record in decoded(&records[start..]) {
@@ -119,7 +125,8 @@ impl Levels<'_> {
         self.request.hops[0] = hop;
         self.programs.dump_request(self.request).map_err(missing)?;
         let start = records.len();
-        run(&self.reader, self.request.tid, records, staged)?;
+        run(&self.reader, self.request.tid, &mut self.buffer, records)?;
+        staged.runs += 1;
         for record in decoded(&records[start..]) {
             if let Record::Chunk(_, bytes) = record? {
                 staged.bytes += bytes.len() as u64;
@@ -130,16 +137,24 @@ impl Levels<'_> {
 }
 
 /// One iterator's life: its link is created, it is created, read to its end, and both are closed.
+/// What it says lands in `buffer`, which is not to be cleared 10,000 times.
 fn run(
-    program: &aya::programs::ProgramFd,
+    program: &ProgramFd,
     tid: u32,
+    buffer: &mut [u8],
     records: &mut Vec<u8>,
-    staged: &mut Staged,
 ) -> Result<(), ReadError> {
-    staged.runs += 1;
     let link =
         IterLink::create(object::borrow(program), Scope::Thread(tid)).map_err(cannot_attach)?;
-    snapshot::run(&link, records).map_err(cannot_run)
+    let mut iterator = link.iterate().map_err(cannot_attach)?;
+    loop {
+        match iterator.read(buffer) {
+            Ok(0) => return Ok(()),
+            Ok(read) => records.extend_from_slice(&buffer[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(cannot_run(error)),
+        }
+    }
 }
 
 /// The descriptors of the sockets in a table.
@@ -163,6 +178,6 @@ fn sockets(records: &[u8], staged: &mut Staged) -> Result<Vec<u32>, ReadError> {
 fn decoded(records: &[u8]) -> impl Iterator<Item = Result<Record<'_>, ReadError>> {
     Records::new(records).map(|record| {
         let what = "the records of the staged programs make no sense";
-        record.map_err(|error| failed(what, std::io::Error::other(error)))
+        record.map_err(|error| failed(what, io::Error::other(error)))
     })
 }
