@@ -70,18 +70,23 @@ pub struct PacketsArgs {
 pub struct BenchArgs {
     /// Files that a process has open [default: 19600, or what RLIMIT_NOFILE allows]
     #[arg(long, value_name = "N", help_heading = "What to measure")]
+    #[arg(allow_negative_numbers = true)]
     pub fds: Option<String>,
     /// Sockets that another one has open [default: 1000]
     #[arg(long, value_name = "N", help_heading = "What to measure")]
+    #[arg(allow_negative_numbers = true)]
     pub sockets: Option<String>,
     /// Packets that wait in each socket [default: 10]
     #[arg(long, value_name = "N", help_heading = "What to measure")]
+    #[arg(allow_negative_numbers = true)]
     pub packets: Option<String>,
     /// Bytes of each packet, at most 8K [default: 1K]
     #[arg(long, value_name = "N", help_heading = "What to measure")]
+    #[arg(allow_negative_numbers = true)]
     pub bytes: Option<String>,
     /// How often each way is measured [default: 5]
     #[arg(long, value_name = "N", help_heading = "What to measure")]
+    #[arg(allow_negative_numbers = true)]
     pub rounds: Option<String>,
 }
 

@@ -8,7 +8,7 @@ use super::rounds::{Contender, Contest};
 use super::tools::{Sample, Tools};
 use super::workload::Workload;
 use super::{BenchError, Section};
-use crate::decode::Records;
+use crate::decode::{DecodeError, Records};
 use crate::kernel;
 use crate::kernel::bench::Table;
 use crate::model::assemble::{self, IdKey};
@@ -78,10 +78,8 @@ fn bare(tools: &mut Tools, workload: &Workload) -> Result<Sample, BenchError> {
     records.clear();
     let (sample, files) = tools.measure(|tools| {
         tools.programs()?.table(Table::Bare, Some(workload.pid()), &mut records)?;
-        assemble::files(Records::new(&records), |_| None, &IdKey::default()).map_err(|error| {
-            let source = std::io::Error::other(error);
-            BenchError::from(ReadError::Io { what: "the records make no sense".into(), source })
-        })
+        assemble::files(Records::new(&records), |_| None, &IdKey::default())
+            .map_err(|error| BenchError::from(garbled(error)))
     });
     tools.records = records;
     check("crib-top, no paths", DESCRIPTORS, workload.fds(), files?.len() as u64)?;
@@ -156,6 +154,12 @@ fn check_files(way: &'static str, workload: &Workload, files: &[File]) -> Result
         file.path.as_ref().is_some_and(|path| path.as_bytes().starts_with(directory))
     });
     check(way, PATHS, own_files(workload), paths.count() as u64)
+}
+
+/// Records that can't be decoded.
+pub fn garbled(error: DecodeError) -> ReadError {
+    let what = "the BPF programs' records make no sense".to_owned();
+    ReadError::Io { what, source: std::io::Error::other(error) }
 }
 
 /// A way must have seen as many as there are.

@@ -1,6 +1,6 @@
 //! Every open file of every process.
 
-use super::files::{self, DESCRIPTORS, check};
+use super::files::{self, DESCRIPTORS, check, garbled};
 use super::outside::Program;
 use super::rounds::{Contender, Contest};
 use super::tools::{Sample, Tools};
@@ -8,7 +8,6 @@ use super::workload::Workload;
 use super::{BenchError, Section};
 use crate::decode::{DecodeError, Record, Records};
 use crate::kernel::bench::Table;
-use crate::model::ReadError;
 
 const FLOOR: &str = "empty iterator";
 const SWEEP: &str = "crib-top ps, sums";
@@ -84,10 +83,7 @@ fn table(
     records.clear();
     let (sample, seen) = tools.measure(|tools| {
         tools.programs()?.table(table, None, &mut records)?;
-        count(&records, workloads).map_err(|error| {
-            let source = std::io::Error::other(error);
-            BenchError::from(ReadError::Io { what: "the records make no sense".into(), source })
-        })
+        count(&records, workloads).map_err(|error| BenchError::from(garbled(error)))
     });
     tools.records = records;
     for (workload, seen) in workloads.iter().zip(seen?) {

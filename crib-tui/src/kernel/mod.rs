@@ -178,6 +178,20 @@ impl Reader {
         dump::read(self, request)
     }
 
+    /// The records of a dump of a process with one thread, from one request, and not made into
+    /// anything; how many entries into the kernel it took. What changes meanwhile is not read
+    /// again.
+    ///
+    /// # Errors
+    /// See [`crate::source::Reader::dump`].
+    pub fn dump_records(
+        &mut self,
+        request: &Dump,
+        records: &mut Vec<u8>,
+    ) -> Result<u32, ReadError> {
+        dump::records(self, request, records)
+    }
+
     /// See [`crate::source::Reader::processes`].
     ///
     /// # Errors
