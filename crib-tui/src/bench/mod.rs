@@ -151,6 +151,8 @@ pub enum Progress {
     Workload,
     /// A way of a section takes its turn.
     Turn {
+        /// The section's name.
+        section: &'static str,
         /// The section's title.
         title: &'static str,
         /// The way.

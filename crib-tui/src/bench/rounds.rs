@@ -77,7 +77,9 @@ pub fn run(
             if course.skipped.is_some() {
                 continue;
             }
-            progress(Progress::Turn { title: section.title, way: contender.name, round, rounds });
+            let Section { name, title, .. } = section;
+            let way = contender.name;
+            progress(Progress::Turn { section: name, title, way, round, rounds });
             match (contender.read)(tools) {
                 Ok(sample) => keep(course, contender.caller, sample),
                 Err(BenchError::Unavailable(reason)) => course.skipped = Some(reason),

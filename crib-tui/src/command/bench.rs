@@ -102,9 +102,11 @@ impl<'a> Teller<'a> {
     fn tell(&mut self, progress: Progress) {
         let line = match progress {
             Progress::Workload => "making processes to look into".to_owned(),
-            Progress::Turn { way, round: 0, .. } => format!("warming up: {way}"),
-            Progress::Turn { way, round, rounds, .. } => {
-                format!("round {round} of {rounds}: {way}")
+            Progress::Turn { section, way, round: 0, .. } => {
+                format!("{section}, warming up: {way}")
+            }
+            Progress::Turn { section, way, round, rounds, .. } => {
+                format!("{section}, round {round} of {rounds}: {way}")
             }
         };
         if let Progress::Turn { title, .. } = progress
