@@ -1,5 +1,5 @@
-//! Chooses the BPF object that is embedded: the prebuilt one in `assets/`, or, with
-//! `CRIB_BUILD_EBPF=1`, one built from source here and now.
+//! Chooses the BPF objects that are embedded: the prebuilt ones in `assets/`, or, with
+//! `CRIB_BUILD_EBPF=1`, those built from source here and now.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,11 +12,19 @@ fn main() {
         Ok("1") => build(root),
         _ => {
             let object = root.join("assets/crib-top.bpf.o");
-            println!("cargo::rerun-if-changed={}", object.display());
+            for object in [&object, &bench_object(&object)] {
+                println!("cargo::rerun-if-changed={}", object.display());
+            }
             object
         }
     };
     println!("cargo::rustc-env=CRIB_BPF_OBJECT={}", object.display());
+    println!("cargo::rustc-env=CRIB_BENCH_OBJECT={}", bench_object(&object).display());
+}
+
+/// The programs that only `crib-top bench` runs stand beside the others.
+fn bench_object(object: &Path) -> PathBuf {
+    object.with_file_name("crib-bench.bpf.o")
 }
 
 fn build(root: &Path) -> PathBuf {

@@ -5,6 +5,7 @@
 //! tests/kernels does; `CI=true` or `CRIB_REQUIRE_BPF=1` forbids skipping for want of BPF.
 
 mod asked;
+mod bench;
 mod doctor;
 mod drill;
 mod flux;

@@ -44,6 +44,7 @@ complete -c crib-top -n "__fish_crib_top_needs_command" -f -a "files" -d 'Print 
 complete -c crib-top -n "__fish_crib_top_needs_command" -f -a "packets" -d 'Print what is queued in one socket or pipe, message by message'
 complete -c crib-top -n "__fish_crib_top_needs_command" -f -a "dump" -d 'Print everything: the files with what is queued in them, message by message'
 complete -c crib-top -n "__fish_crib_top_needs_command" -f -a "ps" -d 'Print every process with its descriptors, limit, sockets and queued bytes'
+complete -c crib-top -n "__fish_crib_top_needs_command" -f -a "bench" -d 'Measure ways of reading side by side, on processes of its own'
 complete -c crib-top -n "__fish_crib_top_needs_command" -f -a "doctor" -d 'Print what this kernel and this user allow, and how to get the rest'
 complete -c crib-top -n "__fish_crib_top_using_subcommand files" -s p -l pid -d 'The process, by pid or by command name; several are separated by commas' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand files" -s Q -l filter -d 'Show only the rows that match, e.g. \'KIND == "socket" and RECVQ > 4K\'' -r
@@ -109,6 +110,26 @@ complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -s n -l noheadings
 complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -l ascii -d 'Draw with ASCII characters only; others in names appear as \\xNN'
 complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -l no-color -d 'Use no colors, as with NO_COLOR in the environment'
 complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -l fds -d 'Files that a process has open [default: 19600, or what RLIMIT_NOFILE allows]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -l sockets -d 'Sockets that another one has open [default: 1000]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -l packets -d 'Packets that wait in each socket [default: 10]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -l bytes -d 'Bytes of each packet, at most 8K [default: 1K]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -l rounds -d 'How often each way is measured [default: 5]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -s p -l pid -d 'The process, by pid or by command name; several are separated by commas' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -s Q -l filter -d 'Show only the rows that match, e.g. \'KIND == "socket" and RECVQ > 4K\'' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -s o -l output -d 'Columns of the table, e.g. FD,NAME; with a + they are added to the usual ones' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -s d -l delay -d 'Time between two readings of the live view, with its unit: 500ms, 1s, 2m [default: 1s]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -l source -d 'Where to read from' -r -f -a "auto\t'BPF where it is possible, else /proc, saying why'
+bpf\t'BPF, or an error that says what is missing'
+procfs\t'/proc, even where BPF would be possible'"
+complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -l payload -d 'Bytes to read of each queued message at most; 0 for none [default: 4K]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -s H -l list-columns -d 'List the columns'
+complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -s J -l json -d 'Print one JSON document'
+complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -s j -l json-lines -d 'Print one JSON object a line'
+complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -s n -l noheadings -d 'Print no headings'
+complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -l ascii -d 'Draw with ASCII characters only; others in names appear as \\xNN'
+complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -l no-color -d 'Use no colors, as with NO_COLOR in the environment'
+complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -s p -l pid -d 'The process, by pid or by command name; several are separated by commas' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -s Q -l filter -d 'Show only the rows that match, e.g. \'KIND == "socket" and RECVQ > 4K\'' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -s o -l output -d 'Columns of the table, e.g. FD,NAME; with a + they are added to the usual ones' -r

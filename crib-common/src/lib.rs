@@ -5,6 +5,7 @@
 //! are no features: what one side sees, the other sees.
 #![no_std]
 
+pub mod bench;
 pub mod dump;
 pub mod limits;
 pub mod offsets;

@@ -62,6 +62,7 @@ kernel_offsets! {
     task_tgid: member "task_struct.tgid";
     task_files: member "task_struct.files";
     task_group_leader: member "task_struct.group_leader";
+    task_real_parent: member "task_struct.real_parent";
     task_fs: member "task_struct.fs";
     task_thread_pid: member "task_struct.thread_pid";
     pid_level: member "pid.level";

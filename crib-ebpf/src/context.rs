@@ -98,6 +98,22 @@ pub struct TaskContext {
     task: *const u8,
 }
 
+impl TaskContext {
+    /// Where output goes.
+    ///
+    /// # Safety
+    /// The context must be what the kernel hands to an `iter/task` program.
+    #[inline(always)]
+    pub unsafe fn seq(context: *const Self) -> Seq {
+        // SAFETY: the kernel passes a context of this layout, with a typed pointer to `meta` that
+        // is never null; the verifier checks each access.
+        unsafe {
+            let meta = (&raw const (*context).meta).read_volatile();
+            Seq((&raw const (*meta).seq).read_volatile())
+        }
+    }
+}
+
 /// A task that the kernel holds for as long as the program runs on it.
 ///
 /// There may be none: the last step of an iteration comes without one, and has to be told apart

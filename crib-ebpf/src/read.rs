@@ -23,12 +23,13 @@ use crib_common::offsets::{ABSENT, KernelOffsets};
 static OFFSETS: KernelOffsets = KernelOffsets::NONE;
 
 /// The offset of one member.
+#[macro_export]
 macro_rules! offset {
     ($field:ident) => {
         $crate::read::injected(|offsets| &raw const offsets.$field)
     };
 }
-pub(crate) use offset;
+pub use offset;
 
 /// Reads one of the injected offsets. See [`offset!`].
 #[inline(always)]

@@ -41,6 +41,8 @@ pub enum CliCommand {
     Dump,
     /// Print every process with its descriptors, limit, sockets and queued bytes
     Ps,
+    /// Measure ways of reading side by side, on processes of its own
+    Bench(BenchArgs),
     /// Print what this kernel and this user allow, and how to get the rest
     Doctor,
 }
@@ -61,6 +63,31 @@ pub struct PacketsArgs {
     /// Write the messages to a file for Wireshark (pcapng) instead; - is standard output
     #[arg(long, value_name = "FILE", help_heading = "How to show it")]
     pub pcap: Option<PathBuf>,
+}
+
+/// The flags of `bench` alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct BenchArgs {
+    /// Files that a process has open [default: 19600, or what RLIMIT_NOFILE allows]
+    #[arg(long, value_name = "N", help_heading = "What to measure")]
+    #[arg(allow_negative_numbers = true)]
+    pub fds: Option<String>,
+    /// Sockets that another one has open [default: 1000]
+    #[arg(long, value_name = "N", help_heading = "What to measure")]
+    #[arg(allow_negative_numbers = true)]
+    pub sockets: Option<String>,
+    /// Packets that wait in each socket [default: 10]
+    #[arg(long, value_name = "N", help_heading = "What to measure")]
+    #[arg(allow_negative_numbers = true)]
+    pub packets: Option<String>,
+    /// Bytes of each packet, at most 8K [default: 1K]
+    #[arg(long, value_name = "N", help_heading = "What to measure")]
+    #[arg(allow_negative_numbers = true)]
+    pub bytes: Option<String>,
+    /// How often each way is measured [default: 5]
+    #[arg(long, value_name = "N", help_heading = "What to measure")]
+    #[arg(allow_negative_numbers = true)]
+    pub rounds: Option<String>,
 }
 
 /// The flags, which may stand before and after a command.

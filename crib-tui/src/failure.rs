@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::bench::BenchError;
 use crate::model::{ReadError, escape};
 use crate::settings::SettingsError;
 
@@ -73,6 +74,9 @@ pub enum Failure {
     /// Something could not be written.
     #[error("cannot write to standard output: {0}")]
     Write(#[from] io::Error),
+    /// Nothing could be measured.
+    #[error("{0}")]
+    Bench(#[from] BenchError),
     /// The live view could not be shown, or not any longer.
     #[error("{0:#}")]
     Live(anyhow::Error),
@@ -112,6 +116,7 @@ impl Failure {
             | Self::NoSuchQueue { .. }
             | Self::File { .. }
             | Self::Read(_)
+            | Self::Bench(_)
             | Self::Write(_)
             | Self::Live(_) => Code::Nothing,
             Self::Said(code) => *code,

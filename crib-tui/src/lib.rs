@@ -4,6 +4,7 @@
 //! Data flows one way: [`kernel`] (or [`procfs`]) → wire records → decode → [`model`] →
 //! view or export. ARCHITECTURE.md tells why each part stands where it does.
 
+pub mod bench;
 pub mod cli;
 pub mod command;
 pub mod decode;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
+use crib_tui::bench::workload;
 use crib_tui::cli::{self, Cli};
 use crib_tui::command::{self, Streams};
 use crib_tui::failure::{Code, Failure};
@@ -14,6 +15,10 @@ use crib_tui::source::SourceChoice;
 use crib_tui::{procfs, tui};
 
 fn main() -> ExitCode {
+    // Before anything else: this may be one of the processes that `crib-top bench` looks into.
+    if let Some(code) = workload::run_if_asked(std::env::args_os().skip(1)) {
+        return code;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return not_parsed(&error),

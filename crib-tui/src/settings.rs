@@ -1,5 +1,6 @@
 //! What a run is to do: the command line and the environment, checked and resolved.
 
+mod bench;
 mod error;
 mod packets;
 #[cfg(test)]
@@ -13,6 +14,7 @@ use crate::model::filter::{Filter, parse_number};
 use crate::model::{Dump, Files, Processes};
 use crate::source::SourceChoice;
 
+pub use bench::Bench;
 pub use error::SettingsError;
 pub use packets::{Packets, PacketsOutput, PcapTarget};
 
@@ -81,6 +83,15 @@ pub enum Print {
         payload: u32,
         /// How to print them.
         output: Output<Files>,
+    },
+    /// Ways of reading, side by side.
+    Bench {
+        /// How much to read, and how often.
+        bench: Bench,
+        /// How to print it.
+        format: Format,
+        /// Whether tables have headings.
+        headings: bool,
     },
     /// What the kernel and the user allow.
     Doctor {
@@ -210,6 +221,7 @@ fn print(
     if flags.list_columns {
         return match command {
             Some(CliCommand::Doctor) => Err(SettingsError::Unused("doctor", "-H")),
+            Some(CliCommand::Bench(_)) => Err(SettingsError::Unused("bench", "-H")),
             Some(CliCommand::Packets(_)) => Err(SettingsError::Unused("packets", "-H")),
             Some(CliCommand::Ps) => Ok(Print::ProcessColumns),
             Some(CliCommand::Files | CliCommand::Dump) | None => Ok(Print::FileColumns),
@@ -229,6 +241,17 @@ fn print(
             refuse("dump", &[("-o", flags.output.is_some())])?;
             let targets = some_targets(flags, "dump")?;
             Ok(Print::Dump { targets, payload, output: output(flags, format, "files")? })
+        }
+        Some(CliCommand::Bench(args)) => {
+            let used = [
+                ("-p", flags.pid.is_some()),
+                ("-Q", flags.filter.is_some()),
+                ("-o", flags.output.is_some()),
+                ("--source", flags.source == SourceChoice::Procfs),
+            ];
+            refuse("bench", &used)?;
+            let bench = Bench::resolve(args)?;
+            Ok(Print::Bench { bench, format, headings: !flags.noheadings })
         }
         Some(CliCommand::Doctor) => {
             let used = [

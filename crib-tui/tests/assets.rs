@@ -61,6 +61,7 @@ fn manual_page() -> String {
     commands(&command).to_writer(&mut page).unwrap();
     man.render_options_section(&mut page).unwrap();
     options_of_packets(&command).to_writer(&mut page).unwrap();
+    options_of_bench(&command).to_writer(&mut page).unwrap();
     columns::<Files>("COLUMNS OF FILES").to_writer(&mut page).unwrap();
     columns::<Processes>("COLUMNS OF PS").to_writer(&mut page).unwrap();
     filter().to_writer(&mut page).unwrap();
@@ -117,17 +118,33 @@ fn commands(command: &clap::Command) -> Section {
     })
 }
 
-fn options_of_packets(command: &clap::Command) -> Section {
-    let packets = command.find_subcommand("packets").expect("a command of this name");
-    let section = Section::new("OPTIONS OF PACKETS");
-    let section = packets.get_arguments().fold(section, |section, argument| {
+/// A section with the options of one command.
+fn options_of(command: &clap::Command, name: &str) -> Section {
+    let section = Section::new(&format!("OPTIONS OF {}", name.to_uppercase()));
+    let command = command.find_subcommand(name).expect("a command of this name");
+    command.get_arguments().fold(section, |section, argument| {
         let Some(long) = argument.get_long() else { return section };
         let value = argument.get_value_names().filter(|_| argument.get_action().takes_values());
         let value = value.map(|names| format!(" <{}>", names[0])).unwrap_or_default();
         let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
         section.entry([bold(format!("--{long}")), italic(value)], &format!("{help}."))
-    });
-    section.text(
+    })
+}
+
+fn options_of_bench(command: &clap::Command) -> Section {
+    options_of(command, "bench").text(
+        "Two processes are started to be looked into: one that holds files, each with a path of \
+         its own in the directory for temporary files, and one that holds unix sockets with \
+         packets in their queues. Ways take turns, after a round that warms up and one whose \
+         system calls are counted, by a program at the tracepoint sys_enter. A way that does not \
+         see every file, packet and byte fails the benchmark; one that can't run here is listed \
+         with the reason. The processes end, and remove their files, when the benchmark ends, \
+         however it ends.",
+    )
+}
+
+fn options_of_packets(command: &clap::Command) -> Section {
+    options_of(command, "packets").text(
         "The file that --pcap writes is pcapng. Packets have the protocol headers that the kernel \
          still has; where it has none, or none that fit, headers are made from the socket's \
          addresses, and the packet's comment says so. Comments also name the process, the \
@@ -290,6 +307,26 @@ fn json() -> Section {
              headers and payload are hexadecimal; captured counts the bytes that were read, \
              unreadable those that were asked for and could not be: they are 0 in payload. Both, \
              and what --payload cut off, make up len.",
+        )
+        .text("crib-top bench -J:")
+        .example(
+            r#"{"schema":1,"source":...,"kernel":...,"time":...,
+ "workload":{"fds":19600,"sockets":1000,"packets":10,
+   "bytes":1024,"rounds":5},"calls_unknown":"..."|null,
+ "sections":[{"name":"files","title":"...","items":19603,
+   "item":"fd","base":"empty iterator",
+   "ours":"crib-top, steady","ways":[WAY...]}]}"#,
+        )
+        .text(
+            "name is one of files, sockets, transports, system. ratio is the median by that of \
+             base, ratio_to_ours by that of ours. calls_unknown says why system calls were not \
+             counted. -j prints one WAY a line, with its section. WAY:",
+        )
+        .example(
+            r#"{"name":"lsof","median_ns":254000000,"min_ns":249000000,
+ "max_ns":444000000,"rounds":5,"per_item_ns":12945.1,
+ "ratio":50.7,"ratio_to_ours":11.5,"syscalls":179651|null,
+ "blind":["queues"],"skipped":"lsof is not installed"|null}"#,
         )
         .text("crib-top ps -J:")
         .example(

@@ -1,4 +1,4 @@
-//! The embedded BPF object must be what its sources say.
+//! The embedded BPF objects must be what their sources say.
 
 use std::path::{Path, PathBuf};
 
@@ -45,28 +45,36 @@ fn provenance(key: &str) -> String {
 }
 
 #[test]
-fn the_object_is_as_old_as_its_sources() {
+fn the_objects_are_as_old_as_their_sources() {
     assert_eq!(
         provenance("sources"),
         sources(),
-        "assets/crib-top.bpf.o is stale: run crib-ebpf/build-object.sh --update"
+        "the objects in assets are stale: run crib-ebpf/build-object.sh --update"
     );
 }
 
+/// The objects, with the key of their hashes.
+const OBJECTS: [(&str, &str); 2] =
+    [("object", "assets/crib-top.bpf.o"), ("bench", "assets/crib-bench.bpf.o")];
+
 #[test]
-fn the_object_is_the_one_that_was_built() {
-    assert_eq!(
-        provenance("object"),
-        sha256(&root().join("assets/crib-top.bpf.o")),
-        "assets/crib-top.bpf.o was changed by hand: run crib-ebpf/build-object.sh --update"
-    );
+fn the_objects_are_those_that_were_built() {
+    for (key, object) in OBJECTS {
+        assert_eq!(
+            provenance(key),
+            sha256(&root().join(object)),
+            "{object} was changed by hand: run crib-ebpf/build-object.sh --update"
+        );
+    }
 }
 
 #[test]
-fn the_object_speaks_of_no_machine() {
-    let object = std::fs::read(root().join("assets/crib-top.bpf.o")).unwrap();
-    for place in ["/root/", "/home/", "/usr/"] {
-        let found = object.windows(place.len()).any(|bytes| bytes == place.as_bytes());
-        assert!(!found, "the object holds a path that begins with {place}");
+fn the_objects_speak_of_no_machine() {
+    for (_, object) in OBJECTS {
+        let bytes = std::fs::read(root().join(object)).unwrap();
+        for place in ["/root/", "/home/", "/usr/"] {
+            let found = bytes.windows(place.len()).any(|bytes| bytes == place.as_bytes());
+            assert!(!found, "{object} holds a path that begins with {place}");
+        }
     }
 }

@@ -69,7 +69,7 @@ fn send_chunk(dump: &mut Dump, chunk: &Chunk<'_>) {
 
 /// The bytes of a chunk into the scratch space, filled up to a block with zeros.
 #[inline(always)]
-fn read_chunk(dump: &mut Dump, chunk: &Chunk<'_>) -> bool {
+pub fn read_chunk(dump: &mut Dump, chunk: &Chunk<'_>) -> bool {
     let Some(address) = chunk.address else { return false };
     let len = below::<{ BYTES as u32 }>(chunk.len);
     let bytes = dump.bytes.as_mut_ptr();

@@ -1,5 +1,6 @@
 //! The commands that print something once and end.
 
+mod bench;
 mod doctor;
 mod dump;
 mod files;
@@ -54,6 +55,9 @@ pub fn run<O: Write>(
         }
         Print::Dump { targets, payload, output } => {
             dump::run(targets, *payload, output, source, style, streams)
+        }
+        Print::Bench { bench, format, headings } => {
+            bench::run(bench, *format, *headings, style, streams)
         }
         Print::Doctor { format, headings } => doctor::run(*format, *headings, style, streams),
         Print::FileColumns => list_columns::<Files, O>(style, streams),

@@ -46,6 +46,19 @@ pub fn read(reader: &mut Reader, request: &Dump) -> Result<DumpReading, ReadErro
     Ok(reading)
 }
 
+/// See [`Reader::dump_records`].
+pub fn records(
+    reader: &mut Reader,
+    request: &Dump,
+    records: &mut Vec<u8>,
+) -> Result<u32, ReadError> {
+    open(reader)?;
+    let wire = DumpRequest { tid: request.pid, last_fd: u32::MAX, ..wire(reader, request) };
+    let Some(nested) = &mut reader.nested else { return Ok(0) };
+    let done = nested.run(&mut reader.object, wire, records).map_err(could_not_run)?;
+    Ok(done.runs)
+}
+
 /// The thread through which the process's own table is read: its leader, where it is alive.
 fn own_thread(pid: u32) -> Result<u32, ReadError> {
     Ok(procfs::table_threads(pid)?.first().copied().unwrap_or(pid))

@@ -2,15 +2,18 @@
 //!
 //! The only module that knows aya and the only one besides `crib-ebpf` with unsafe code.
 
+pub mod bench;
 pub mod btf;
 mod dump;
 pub mod kcmp;
 mod link;
 mod loader;
+mod mapped;
 mod nested;
 mod object;
 mod pages;
 mod snapshot;
+pub mod staged;
 pub mod support;
 mod symbols;
 mod sys;
@@ -204,6 +207,20 @@ impl Reader {
     /// See there.
     pub fn dump(&mut self, request: &Dump) -> Result<DumpReading, ReadError> {
         dump::read(self, request)
+    }
+
+    /// The records of a dump of a process with one thread, from one request, and not made into
+    /// anything; how many entries into the kernel it took. What changes meanwhile is not read
+    /// again.
+    ///
+    /// # Errors
+    /// See [`crate::source::Reader::dump`].
+    pub fn dump_records(
+        &mut self,
+        request: &Dump,
+        records: &mut Vec<u8>,
+    ) -> Result<u32, ReadError> {
+        dump::records(self, request, records)
     }
 
     /// See [`crate::source::Reader::processes`].

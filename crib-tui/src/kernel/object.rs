@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use aya::EbpfError;
 use aya::maps::{Map, MapData, MapError, RingBuf};
+use aya::programs::ProgramError;
 use crib_common::dump::DumpRequest;
 use crib_common::offsets::KernelOffsets;
 use crib_common::record::Request;
@@ -49,12 +50,33 @@ pub enum LoadError {
         /// Why.
         source: io::Error,
     },
+    /// How many CPUs there are.
+    #[error("cannot find out how many CPUs there are: {0}")]
+    Cpus(io::Error),
+    /// A map could not be mapped into memory.
+    #[error("cannot map the BPF map {map}: {source}")]
+    Mmap {
+        /// Which.
+        map: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
     /// The object has not what it should have.
     #[error("the embedded BPF object has no {0}: it was built from other sources")]
     Stale(&'static str),
 }
 
 impl LoadError {
+    /// What aya says of a program that it could not load or attach.
+    pub fn of_program(program: &'static str, error: ProgramError) -> Self {
+        match error {
+            ProgramError::LoadError { io_error: source, verifier_log } => {
+                Self::Program { program, source, log: verifier_log.to_string() }
+            }
+            error => Self::Object(error.into()),
+        }
+    }
+
     /// The kernel's own error, where there is one.
     pub fn io_error(&self) -> Option<&io::Error> {
         let mut error: &(dyn std::error::Error + 'static) = self;

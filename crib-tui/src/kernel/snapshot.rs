@@ -7,7 +7,7 @@ use super::link::IterLink;
 
 /// Bytes asked for in one read(2): more than the 8 pages that the kernel's buffer for an
 /// iterator has (`bpf_seq_read`), so that each read empties it.
-const READ_BYTES: usize = 64 * 1024;
+pub const READ_BYTES: usize = 64 * 1024;
 
 /// How often in a row the kernel may say that it did a million steps without any output.
 const IDLE_ROUNDS: u32 = 10_000;

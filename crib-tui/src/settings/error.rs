@@ -48,6 +48,35 @@ pub enum SettingsError {
     /// A number of bytes that isn't one.
     #[error("--payload '{}' is no number of bytes; write 0, 512 or 4K", escape(.0.as_bytes()))]
     Payload(String),
+    /// A number of `bench` that isn't one, or is out of range.
+    #[error("{flag} '{}' is no number from 1 to {max}", escape(.text.as_bytes()))]
+    BenchNumber {
+        /// The flag.
+        flag: &'static str,
+        /// What was written.
+        text: String,
+        /// The largest number.
+        max: u32,
+    },
+    /// More descriptors than a process may have.
+    #[error(
+        "{flag} {number} is more than RLIMIT_NOFILE allows here, which is {allowed}; \
+         give fewer, or raise the hard limit (ulimit -Hn)"
+    )]
+    BenchLimit {
+        /// The flag.
+        flag: &'static str,
+        /// What was asked for.
+        number: u32,
+        /// The most that is allowed.
+        allowed: u32,
+    },
+    /// More bytes in sockets than the kernel should keep for a benchmark.
+    #[error(
+        "--sockets, --packets and --bytes make {0} MiB that the kernel would have to keep, and \
+         1024 are the most; give fewer"
+    )]
+    BenchMemory(u64),
     /// A list of columns that can't be had.
     #[error("-o: {0}; see crib-top {1} -H for the list")]
     Columns(ColumnError, &'static str),

@@ -101,6 +101,30 @@ fn a_payload_is_a_number_of_bytes() {
 }
 
 #[test]
+fn a_benchmark_is_as_large_as_asked_or_as_the_limit_allows() {
+    let of = |arguments| {
+        let Task::Print(Print::Bench { bench, .. }) = task(arguments, PIPE) else {
+            panic!("no benchmark");
+        };
+        bench
+    };
+    let (plan, note) = of("bench").plan(20_000).unwrap();
+    assert_eq!((plan.fds, plan.sockets, plan.packets, plan.bytes), (19_600, 1000, 10, 1024));
+    assert_eq!((plan.rounds, note), (5, None));
+    let (plan, note) = of("bench").plan(4096).unwrap();
+    assert_eq!(plan.fds, 4080);
+    assert!(note.unwrap().contains("RLIMIT_NOFILE"));
+    let (plan, note) = of("bench --fds 2K --bytes 2K --rounds 9").plan(4096).unwrap();
+    assert_eq!((plan.fds, plan.bytes, plan.rounds, note), (2048, 2048, 9, None));
+    let errors = ["bench --fds 5000", "bench --sockets 4081"]
+        .map(|arguments| of(arguments).plan(4096).unwrap_err().to_string());
+    assert!(
+        errors[0].starts_with("--fds 5000 is more than RLIMIT_NOFILE allows here, which is 4080")
+    );
+    assert!(errors[1].starts_with("--sockets 4081 is more"), "{}", errors[1]);
+}
+
+#[test]
 fn each_bad_argument_has_a_message_that_says_what_to_do() {
     let errors: Vec<String> = [
         "files",
@@ -123,6 +147,15 @@ fn each_bad_argument_has_a_message_that_says_what_to_do() {
         "files -p 1 -J -o FD",
         "doctor -p 1",
         "doctor -H",
+        "bench --fds 0",
+        "bench --sockets x",
+        "bench --packets 100K",
+        "bench --bytes 9K",
+        "bench --rounds 1001",
+        "bench --sockets 1M --bytes 8K",
+        "bench -p 1",
+        "bench --source procfs",
+        "bench -H",
         "packets --fd 3",
         "packets -p 1",
         "packets -p 1,2 --fd 3",
