@@ -8,8 +8,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crib_tui::decode::Records;
-use crib_tui::model::assemble::{self, IdKey};
+use crib_tui::model::assemble::{IdKey, TableFiles};
 use crib_tui::model::{File, FilesReading, FilesTable, History, Process, ProcessState, Source};
 use crib_tui::tui::app::App;
 use crib_tui::tui::arrangement::{ActiveFilter, Arrangement};
@@ -27,12 +26,26 @@ use synthetic::{World, records};
 
 const SIZES: [u32; 2] = [19_600, 1_000_000];
 
-fn assembled(bytes: &[u8], key: &IdKey) -> Vec<File> {
-    let ops: Arc<str> = "ext4_file_operations".into();
-    assemble::files(Records::new(bytes), |_| Some(Arc::clone(&ops)), key).expect("sound records")
+/// What the reading thread keeps from one refresh to the next.
+struct Keeper {
+    table: TableFiles,
+    ops: Arc<str>,
+    key: IdKey,
 }
 
-fn reading(second: u64, files: Vec<File>) -> FilesReading {
+impl Keeper {
+    fn new() -> Self {
+        let ops = "ext4_file_operations".into();
+        Self { table: TableFiles::default(), ops, key: IdKey::default() }
+    }
+
+    fn decode(&mut self, bytes: &[u8]) -> Vec<Arc<File>> {
+        let name = |_| Some(Arc::clone(&self.ops));
+        self.table.read(bytes, name, &self.key).expect("sound records")
+    }
+}
+
+fn reading(second: u64, files: Vec<Arc<File>>) -> FilesReading {
     FilesReading {
         source: Source::Bpf,
         time: SystemTime::UNIX_EPOCH + Duration::from_secs(second),
@@ -52,7 +65,7 @@ fn reading(second: u64, files: Vec<File>) -> FilesReading {
 }
 
 fn table(count: u32) -> Arc<FilesTable> {
-    let files = assembled(&records(World::Mixed, count, 0), &IdKey::default());
+    let files = Keeper::new().decode(&records(World::Mixed, count, 0));
     History::default().observe(reading(0, files))
 }
 
@@ -61,9 +74,18 @@ fn decode(criterion: &mut Criterion) {
     group.sample_size(10);
     for count in SIZES {
         let bytes = records(World::Mixed, count, 0);
-        let key = IdKey::default();
-        group.bench_function(BenchmarkId::new("anew", count), |bencher| {
-            bencher.iter(|| assembled(&bytes, &key));
+        let changed = records(World::Mixed, count, 1);
+        group.bench_function(BenchmarkId::new("the first reading", count), |bencher| {
+            bencher.iter(|| Keeper::new().decode(&bytes));
+        });
+        let mut keeper = Keeper::new();
+        keeper.decode(&bytes);
+        group.bench_function(BenchmarkId::new("nothing changed", count), |bencher| {
+            bencher.iter(|| keeper.decode(&bytes));
+        });
+        let mut rounds = [&bytes, &changed].into_iter().cycle();
+        group.bench_function(BenchmarkId::new("one in a hundred changed", count), |bencher| {
+            bencher.iter(|| rounds.next().map(|bytes| keeper.decode(bytes)));
         });
     }
     group.finish();
@@ -73,10 +95,10 @@ fn diff(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("diff");
     group.sample_size(10);
     for count in SIZES {
-        let key = IdKey::default();
         for (name, round) in [("nothing changed", 0), ("one in a hundred changed", 1)] {
-            let before = assembled(&records(World::Mixed, count, 0), &key);
-            let after = assembled(&records(World::Mixed, count, round), &key);
+            let mut keeper = Keeper::new();
+            let before = keeper.decode(&records(World::Mixed, count, 0));
+            let after = keeper.decode(&records(World::Mixed, count, round));
             let mut history = History::default();
             history.observe(reading(0, before.clone()));
             group.bench_function(BenchmarkId::new(name, count), |bencher| {

@@ -3,11 +3,13 @@
 use std::io::Write;
 use std::os::fd::AsRawFd;
 
+use std::sync::Arc;
+
 use crib_tui::kernel::Reader;
 use crib_tui::model::File;
 use rustix::event::{EventfdFlags, epoll, eventfd};
 
-fn own_file(fd: i32) -> File {
+fn own_file(fd: i32) -> Arc<File> {
     let reading = Reader::open().unwrap().files(std::process::id()).unwrap();
     reading.files.into_iter().find(|file| file.fd == Some(fd as u32)).unwrap()
 }

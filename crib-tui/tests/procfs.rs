@@ -27,7 +27,7 @@ fn rows() -> Vec<File> {
     let reading = procfs::files(own()).unwrap();
     assert_eq!(reading.source, Source::Procfs);
     assert!(reading.files.is_sorted_by_key(|file| (file.tid, file.fd)));
-    reading.files
+    reading.files.into_iter().map(std::sync::Arc::unwrap_or_clone).collect()
 }
 
 fn row_of(rows: &[File], fd: &impl AsRawFd) -> File {

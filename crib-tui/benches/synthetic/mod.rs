@@ -120,4 +120,3 @@ fn push<T: IntoBytes + Immutable>(bytes: &mut Vec<u8>, record: &T, path: &[u8]) 
     }
     bytes.resize(bytes.len().next_multiple_of(crib_common::record::ALIGN), 0);
 }
-

@@ -15,16 +15,17 @@ mod symbols;
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use aya::programs::ProgramFd;
 use crib_common::limits::RING_BYTES;
 use crib_common::record::Request;
 
-use crate::decode::{DecodeError, Record, Records};
-use crate::model::assemble::{self, IdKey};
+use crate::decode::{self, DecodeError, Records};
+use crate::model::assemble::{self, IdKey, TableFiles};
 use crate::model::{
-    Dump, DumpReading, FilesReading, Process, ProcessState, ProcessTotals, ProcessesReading,
+    Dump, DumpReading, File, FilesReading, Process, ProcessState, ProcessTotals, ProcessesReading,
     ReadError, Source,
 };
 use crate::procfs;
@@ -46,6 +47,8 @@ pub struct Reader {
     filter: Filter,
     symbols: Symbols,
     key: IdKey,
+    /// The files that were read last.
+    table: TableFiles,
     /// The bytes of the last run, kept for their room.
     records: Vec<u8>,
     /// The link that was read last, and the process that it is filtered by.
@@ -91,6 +94,7 @@ impl Reader {
             filter,
             symbols: Symbols::default(),
             key: IdKey::default(),
+            table: TableFiles::default(),
             records: Vec::new(),
             link: None,
             totals: None,
@@ -154,16 +158,12 @@ impl Reader {
         }
     }
 
-    fn assemble_files(&mut self, process: &Process) -> Result<Vec<crate::model::File>, ReadError> {
-        for record in Records::new(&self.records) {
-            if let Record::Ops(record) = record.map_err(|error| garbled(process, error))? {
-                self.symbols.learn(record);
-            }
-        }
+    fn assemble_files(&mut self, process: &Process) -> Result<Vec<Arc<File>>, ReadError> {
+        decode::met_ops(&self.records).for_each(|record| self.symbols.learn(record));
         // Without names the files are shown all the same.
         let _ = self.symbols.resolve();
-        let records = Records::new(&self.records);
-        assemble::files(records, |ops| self.symbols.name(ops), &self.key)
+        self.table
+            .read(&self.records, |ops| self.symbols.name(ops), &self.key)
             .map_err(|error| garbled(process, error))
     }
 

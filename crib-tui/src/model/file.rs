@@ -45,13 +45,13 @@ pub struct File {
     /// What more there is to say of a socket.
     pub socket: Option<Box<Socket>>,
     /// What more there is to say of a pipe or FIFO.
-    pub pipe: Option<Pipe>,
+    pub pipe: Option<Box<Pipe>>,
     /// What more there is to say of an epoll instance.
-    pub epoll: Option<Epoll>,
-    /// The descriptors of this process's epoll instances that watch it; none where that could
-    /// not be learnt.
+    pub epoll: Option<Box<Epoll>>,
+    /// The descriptors of this process's epoll instances that watch it, shared by the files that
+    /// nothing watches; none where that could not be learnt.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub watched_by: Option<Vec<u32>>,
+    pub watched_by: Option<Arc<Vec<u32>>>,
     /// Tells this open file from another one under the same number.
     #[serde(skip)]
     pub id: Option<FileId>,

@@ -96,7 +96,7 @@ macro_rules! pipe {
             kind: ColumnKind::$kind,
             value: |row| {
                 let value: for<'a> fn(&'a Pipe) -> Value<'a> = $value;
-                row.file.pipe.as_ref().map_or(Value::Unknown, value)
+                row.file.pipe.as_deref().map_or(Value::Unknown, value)
             },
         }
     };

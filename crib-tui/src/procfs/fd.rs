@@ -194,9 +194,9 @@ impl Table<'_> {
         let opened = file.flags.is_some_and(|flags| flags.0 as i32 & libc::O_PATH == 0);
         match file.kind {
             Kind::Eventpoll if info.flags.is_some() => {
-                file.epoll = Some(Epoll { watches: info.watches, complete: true });
+                file.epoll = Some(Box::new(Epoll { watches: info.watches, complete: true }));
             }
-            Kind::Pipe | Kind::Fifo if opened => file.pipe = Some(UNKNOWN_PIPE),
+            Kind::Pipe | Kind::Fifo if opened => file.pipe = Some(Box::new(UNKNOWN_PIPE)),
             Kind::Socket if text.as_deref().is_some_and(|text| !link::is_path(text)) => {
                 let mut socket =
                     stat.and_then(|(_, around)| around.protocol).unwrap_or_else(net::unknown);

@@ -30,7 +30,7 @@ pub fn name(file: &File, glyphs: &Glyphs) -> String {
 /// A connection's state, with how many connections wait for accept(2) and how many may, or
 /// that a pipe has lost its other end.
 pub fn state(file: &File) -> Option<Cow<'static, str>> {
-    if let Some(Pipe { readers, writers, .. }) = &file.pipe {
+    if let Some(Pipe { readers, writers, .. }) = file.pipe.as_deref() {
         return match (readers, writers) {
             (Some(0), _) => Some(Cow::Borrowed("no reader")),
             (_, Some(0)) => Some(Cow::Borrowed("no writer")),
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_listener_says_how_many_wait() {
-        let mut file = sample::reading().files.remove(3);
+        let mut file = sample::files().remove(3);
         let socket = file.socket.as_mut().unwrap();
         socket.state = Some(State::LISTEN);
         socket.accept = Some(Accept { pending: 3, max: 128 });
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_pipe_says_that_its_other_end_is_gone() {
-        let mut file = sample::reading().files.remove(1);
+        let mut file = sample::files().remove(1);
         assert_eq!(state(&file), None);
         file.pipe.as_mut().unwrap().writers = Some(0);
         assert_eq!(state(&file).unwrap(), "no writer");

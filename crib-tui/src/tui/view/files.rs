@@ -122,11 +122,8 @@ pub const COLUMNS: &[Column<TrackedFile, Context>] = &[
         first: Direction::Ascending,
         cell: |row, context, _| Line::styled(seen(row.seen, context.now), context.theme.dim),
         key: |row| {
-            // Younger ones have been seen since later.
-            let (Seen::AtLeastSince(time) | Seen::Since(time)) = row.seen;
-            let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-            let older = i128::from(matches!(row.seen, Seen::AtLeastSince(_)));
-            Value::Int(-i128::try_from(since.as_nanos()).unwrap_or(i128::MAX) + older)
+            // By age, which is the less the later a file has been seen since.
+            Value::Int(-i128::from(row.seen.rank()))
         },
     },
     Column {
@@ -180,10 +177,7 @@ fn waiting<'a>(queued: Option<Queued>) -> Value<'a> {
 /// For how long a file has been seen; `>` where it was there before the first reading.
 fn seen(seen: Seen, now: SystemTime) -> String {
     let text = age(seen.age(now));
-    match seen {
-        Seen::AtLeastSince(_) => format!(">{text}"),
-        Seen::Since(_) => text,
-    }
+    if seen.is_at_least() { format!(">{text}") } else { text }
 }
 
 /// A row's mark and style.

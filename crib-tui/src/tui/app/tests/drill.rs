@@ -1,5 +1,6 @@
 //! Tests of the screens below the table: down to a packet and back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::event::KeyCode;
@@ -107,7 +108,9 @@ pub(super) fn table_with(
 ) -> crate::model::FilesReading {
     let mut reading = sample_queues::reading();
     reading.time += Duration::from_secs(seconds);
-    change(&mut reading.files);
+    let mut files = reading.files.into_iter().map(Arc::unwrap_or_clone).collect();
+    change(&mut files);
+    reading.files = files.into_iter().map(Arc::new).collect();
     reading
 }
 

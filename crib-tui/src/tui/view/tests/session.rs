@@ -62,7 +62,7 @@ fn answer(stage: &mut Stage, kind: u8, time: u64) {
                 reading.complete = rest % 5 != 0;
                 reading.files.truncate(usize::from(rest));
                 reading.files.iter_mut().for_each(|file| {
-                    file.id = Some(FileId(u64::from(kind) / 64));
+                    Arc::make_mut(file).id = Some(FileId(u64::from(kind) / 64));
                 });
                 stage.read(reading);
             }
