@@ -26,7 +26,6 @@ pub(crate) mod sample_dump;
 #[cfg(test)]
 pub(crate) mod sample_queues;
 mod socket;
-pub mod sort;
 mod tcp;
 mod text;
 mod time;

@@ -282,6 +282,6 @@ fn matches(file: &File, needle: &str, glyphs: &Glyphs) -> bool {
     holds(file.kind.name())
         || file.ops.as_deref().is_some_and(holds)
         || file.fd.is_some_and(|fd| fd.to_string() == needle)
-        || cells::state(file).is_some_and(|state| holds(&state))
+        || holds(&cells::state(file))
         || holds(&cells::name(file, glyphs))
 }

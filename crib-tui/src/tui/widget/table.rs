@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -33,8 +34,9 @@ pub struct Column<R, C> {
     pub first: Direction,
     /// What stands in a row's cell of the given width; a wider text is cut.
     pub cell: for<'a> fn(&'a R, &'a C, u16) -> Line<'a>,
-    /// What a row is sorted by.
-    pub key: for<'a> fn(&'a R) -> Value<'a>,
+    /// What a row is sorted by. A text that has to be put together is put together in the string
+    /// that is given.
+    pub key: for<'a> fn(&'a R, &'a mut String) -> Value<'a>,
 }
 
 /// The width of a column that takes what the others leave.
@@ -98,16 +100,53 @@ pub fn arrange<R, C>(
     rows: &[R],
     columns: &[Column<R, C>],
     sort: Option<Sort>,
-    wanted: impl Fn(&R) -> bool,
+    mut wanted: impl FnMut(&R) -> bool,
 ) -> Vec<u32> {
     // A process has at most 2^30 descriptors (sysctl fs.nr_open), a system 2^22 processes.
     let numbered = (0u32..).zip(rows).filter(|(_, row)| wanted(row));
     let Some((column, sort)) = sort.and_then(|sort| Some((columns.get(sort.column)?, sort))) else {
         return numbered.map(|(number, _)| number).collect();
     };
-    let mut keyed: Vec<_> = numbered.map(|(number, row)| ((column.key)(row), number)).collect();
-    keyed.sort_by(|(a, _), (b, _)| compare(a, b, sort.direction));
+    let mut keys = Keys::default();
+    let mut keyed: Vec<_> =
+        numbered.map(|(number, row)| (keys.keep(row, column.key), number)).collect();
+    keyed.sort_by(|(a, _), (b, _)| compare(&keys.value(a), &keys.value(b), sort.direction));
     keyed.into_iter().map(|(_, number)| number).collect()
+}
+
+/// What rows are sorted by, each computed once; their texts lie behind one another in one string.
+#[derive(Default)]
+struct Keys {
+    texts: String,
+    room: String,
+}
+
+/// A value whose text, if it is one, lies in [`Keys`].
+enum Key {
+    Text(Range<usize>),
+    Other(Value<'static>),
+}
+
+impl Keys {
+    fn keep<R>(&mut self, row: &R, key: for<'a> fn(&'a R, &'a mut String) -> Value<'a>) -> Key {
+        match key(row, &mut self.room) {
+            Value::Text(text) => {
+                let start = self.texts.len();
+                self.texts.push_str(&text);
+                Key::Text(start..self.texts.len())
+            }
+            Value::Bool(yes) => Key::Other(Value::Bool(yes)),
+            Value::Int(number) => Key::Other(Value::Int(number)),
+            Value::Unknown => Key::Other(Value::Unknown),
+        }
+    }
+
+    fn value<'a>(&'a self, key: &'a Key) -> Value<'a> {
+        match key {
+            Key::Text(range) => Value::Text(Cow::Borrowed(&self.texts[range.clone()])),
+            Key::Other(value) => value.borrowed(),
+        }
+    }
 }
 
 /// A column that is shown, and where.

@@ -18,7 +18,7 @@ fn column(title: &'static str, min: u16, max: u16, priority: u8) -> Column<i64, 
             drawn.set(drawn.get() + 1);
             Line::raw(row.to_string())
         },
-        key: |row| Value::from((*row >= 0).then_some(*row)),
+        key: |row, _| Value::from((*row >= 0).then_some(*row)),
     }
 }
 
