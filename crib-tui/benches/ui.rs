@@ -6,67 +6,53 @@ mod synthetic;
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use crib_tui::model::assemble::{IdKey, TableFiles};
-use crib_tui::model::{File, FilesReading, FilesTable, History, Process, ProcessState, Source};
+use crib_tui::model::{FilesTable, History, Source};
 use crib_tui::tui::app::App;
-use crib_tui::tui::arrangement::{ActiveFilter, Arrangement};
+use crib_tui::tui::arrangement::Arrangement;
 use crib_tui::tui::event::Event;
 use crib_tui::tui::theme::Theme;
 use crib_tui::tui::view;
-use crib_tui::tui::view::files::COLUMNS;
-use crib_tui::tui::widget::table::Sort;
 use crib_tui::tui::worker::{FilesOutcome, Opened, Reply};
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use jiff::tz::TimeZone;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use synthetic::refresh::{Refresh, arrangement, reading};
 use synthetic::{World, records};
 
 const SIZES: [u32; 2] = [19_600, 1_000_000];
 
-/// What the reading thread keeps from one refresh to the next.
-struct Keeper {
-    table: TableFiles,
-    ops: Arc<str>,
-    key: IdKey,
-}
-
-impl Keeper {
-    fn new() -> Self {
-        let ops = "ext4_file_operations".into();
-        Self { table: TableFiles::default(), ops, key: IdKey::default() }
-    }
-
-    fn decode(&mut self, bytes: &[u8]) -> Vec<Arc<File>> {
-        let name = |_| Some(Arc::clone(&self.ops));
-        self.table.read(bytes, name, &self.key).expect("sound records")
-    }
-}
-
-fn reading(second: u64, files: Vec<Arc<File>>) -> FilesReading {
-    FilesReading {
-        source: Source::Bpf,
-        time: SystemTime::UNIX_EPOCH + Duration::from_secs(second),
-        process: Process {
-            pid: 4242,
-            comm: "server".into(),
-            uid: Some(0),
-            user: Some("root".into()),
-            fd_limit: Some(1 << 20),
-            cmdline: "server".into(),
-            start_ticks: 1,
-            state: ProcessState::Alive,
-        },
-        files,
-        complete: true,
-    }
+fn refresh() -> Refresh {
+    Refresh::new(Arrangement::default())
 }
 
 fn table(count: u32) -> Arc<FilesTable> {
-    let files = Keeper::new().decode(&records(World::Mixed, count, 0));
-    History::default().observe(reading(0, files))
+    let files = refresh().decode(&records(World::Mixed, count, 0));
+    History::default().observe(reading(files))
+}
+
+/// Not a time: what a million rows take, by what the system says.
+fn memory(_: &mut Criterion) {
+    let resident = || {
+        let status = std::fs::read_to_string("/proc/self/status").expect("/proc is mounted");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line");
+        let kilobytes = line.split_whitespace().next().and_then(|number| number.parse().ok());
+        kilobytes.map_or(0, |kilobytes: u64| kilobytes * 1024)
+    };
+    for world in [World::Files, World::Mixed] {
+        let count = 1_000_000;
+        let rounds = [0, 1].map(|round| records(world, count, round));
+        let before = resident();
+        let mut refresh = refresh();
+        for round in 0..4 {
+            refresh.once(&rounds[round % 2]);
+        }
+        let bytes = resident().saturating_sub(before) / u64::from(count);
+        println!("memory/{world:?}/{count}: {bytes} bytes a row");
+        assert!(refresh.shown.is_some());
+    }
 }
 
 fn decode(criterion: &mut Criterion) {
@@ -76,9 +62,9 @@ fn decode(criterion: &mut Criterion) {
         let bytes = records(World::Mixed, count, 0);
         let changed = records(World::Mixed, count, 1);
         group.bench_function(BenchmarkId::new("the first reading", count), |bencher| {
-            bencher.iter(|| Keeper::new().decode(&bytes));
+            bencher.iter(|| refresh().decode(&bytes));
         });
-        let mut keeper = Keeper::new();
+        let mut keeper = refresh();
         keeper.decode(&bytes);
         group.bench_function(BenchmarkId::new("nothing changed", count), |bencher| {
             bencher.iter(|| keeper.decode(&bytes));
@@ -96,14 +82,14 @@ fn diff(criterion: &mut Criterion) {
     group.sample_size(10);
     for count in SIZES {
         for (name, round) in [("nothing changed", 0), ("one in a hundred changed", 1)] {
-            let mut keeper = Keeper::new();
+            let mut keeper = refresh();
             let before = keeper.decode(&records(World::Mixed, count, 0));
             let after = keeper.decode(&records(World::Mixed, count, round));
             let mut history = History::default();
-            history.observe(reading(0, before.clone()));
+            history.observe(reading(before.clone()));
             group.bench_function(BenchmarkId::new(name, count), |bencher| {
                 bencher.iter_batched(
-                    || reading(1, after.clone()),
+                    || reading(after.clone()),
                     |reading| history.observe(reading),
                     BatchSize::PerIteration,
                 );
@@ -111,15 +97,6 @@ fn diff(criterion: &mut Criterion) {
         }
     }
     group.finish();
-}
-
-fn arrangement(filter: &str, sort: Option<&str>) -> Arrangement {
-    let filter = ActiveFilter::parse(filter).expect("a filter");
-    let sort = sort.and_then(|title| {
-        let column = COLUMNS.iter().position(|column| column.title == title)?;
-        Some(Sort { column, direction: COLUMNS[column].first })
-    });
-    Arrangement { filter, sort }
 }
 
 fn sort_and_filter(criterion: &mut Criterion) {
@@ -167,5 +144,5 @@ fn draw(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, decode, diff, sort_and_filter, draw);
+criterion_group!(benches, memory, decode, diff, sort_and_filter, draw);
 criterion_main!(benches);

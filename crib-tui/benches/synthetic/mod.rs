@@ -1,6 +1,8 @@
 //! The wire records of a process that doesn't exist, for measuring what becomes of them: as
 //! many files as are wanted, of three kinds, with a path or address each.
 
+pub mod refresh;
+
 use crib_common::record::{
     FileRecord, PipeRecord, RecordHeader, SocketRecord, file_known, kind, pipe_known, socket_known,
 };

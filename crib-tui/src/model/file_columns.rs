@@ -141,13 +141,13 @@ static COLUMNS: &[Column<Files>] = &[
         f.flags.map(|flags| joined(flags.names(), room)).into()
     }),
     file!("CLOEXEC", Bool, "whether exec closes it", |f| f.cloexec.into()),
-    file!("POS", Bytes, "file position", |f| f.pos.into()),
-    file!("SIZE", Bytes, "size of the file", |f| f.size.into()),
+    file!("POS", Bytes, "file position", |f| f.pos.get().into()),
+    file!("SIZE", Bytes, "size of the file", |f| f.size.get().into()),
     composed!("DEV", "device of the file system, major:minor", |f, room| device(f.dev, room)),
     composed!("RDEV", "device that a char or block file stands for", |f, room| {
         device(f.rdev, room)
     }),
-    file!("INO", Number, "inode number", |f| f.ino.into()),
+    file!("INO", Number, "inode number", |f| f.ino.get().into()),
     file!("REFS", Number, "references on the open file", |f| f.refs.into()),
     file!("TID", Number, "thread whose own table it is in", |f| f.tid.into()),
     file!("DELETED", Bool, "whether its name is gone from the file system", |f| f.deleted.into()),
@@ -231,7 +231,7 @@ static COLUMNS: &[Column<Files>] = &[
     composed!("NAME", "path, or protocol, addresses and state of a socket", name),
 ];
 
-fn joined<'r>(names: impl Iterator<Item = &'static str>, room: &'r mut String) -> &'r str {
+fn joined(names: impl Iterator<Item = &'static str>, room: &mut String) -> &str {
     room.clear();
     for name in names {
         if !room.is_empty() {

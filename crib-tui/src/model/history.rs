@@ -277,7 +277,7 @@ mod tests {
     use crate::model::{AccessMode, FileId, Kind, Pipe, ProcessState, Text};
 
     fn file(fd: u32, id: u64) -> File {
-        File { id: Some(FileId(id)), ..File::unknown(Some(fd)) }
+        File { id: Some(FileId::new(id)), ..File::unknown(Some(fd)) }
     }
 
     fn at(second: u64) -> SystemTime {
@@ -307,7 +307,7 @@ mod tests {
         table
             .rows
             .iter()
-            .map(|row| (row.file.fd.unwrap(), row.file.id.unwrap().0, row.presence))
+            .map(|row| (row.file.fd.unwrap(), row.file.id.unwrap().hash(), row.presence))
             .collect()
     }
 

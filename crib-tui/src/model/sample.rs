@@ -88,12 +88,12 @@ fn file(kind: Kind, ops: &str, path: &str, ino: u64) -> File {
         mode: Some(AccessMode { read: true, write: true }),
         flags: Some(OpenFlags(libc::O_RDWR as u32)),
         cloexec: Some(true),
-        pos: Some(0),
+        pos: 0.into(),
         path: Some(path.into()),
         deleted: Some(false),
-        dev: Some(Device { major: 0, minor: 8 }),
-        ino: Some(ino),
-        size: Some(0),
+        dev: Some(Device::new(0, 8)),
+        ino: ino.into(),
+        size: 0.into(),
         refs: Some(1),
         ..File::unknown(None)
     }
@@ -101,7 +101,7 @@ fn file(kind: Kind, ops: &str, path: &str, ino: u64) -> File {
 
 fn tty() -> File {
     File {
-        rdev: Some(Device { major: 136, minor: 0 }),
+        rdev: Some(Device::new(136, 0)),
         cloexec: Some(false),
         ..file(Kind::Char, "tty_fops", "/dev/pts/0", 3)
     }
@@ -127,8 +127,8 @@ fn pipe() -> File {
 fn deleted() -> File {
     File {
         deleted: Some(true),
-        pos: Some(4096),
-        size: Some(1 << 40),
+        pos: 4096.into(),
+        size: (1 << 40).into(),
         tid: Some(4243),
         ..file(Kind::Regular, "ext4_file_operations", "/tmp/café\x1b[31m", 21)
     }

@@ -270,7 +270,7 @@ fn add_sockets(dir: &ProcDir, files: &mut [File]) {
     }
     let sockets = Sockets::read(dir);
     for file in files.iter_mut().filter(is_socket) {
-        let found = file.ino.and_then(|ino| sockets.get(ino));
+        let found = file.ino.get().and_then(|ino| sockets.get(ino));
         if let (Some(found), Some(socket)) = (found, &mut file.socket) {
             **socket = Socket { inflight_files: socket.inflight_files, ..found.clone() };
         }

@@ -32,7 +32,7 @@ pub struct IdKey(RandomState);
 
 impl IdKey {
     fn file(&self, address: u64) -> FileId {
-        FileId(self.0.hash_one(address))
+        FileId::new(self.0.hash_one(address))
     }
 
     /// Of the address and of what stays the same for as long as the packet waits.

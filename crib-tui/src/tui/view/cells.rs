@@ -136,9 +136,10 @@ pub fn size_and_pos(file: &File) -> String {
         // Some devices use the whole range of 64 bits for positions.
         Err(_) => amount.to_string(),
     };
-    let size = file.size.filter(|_| sized).map(amount).unwrap_or_default();
-    match file.pos {
-        Some(pos) if pos != 0 && file.size.filter(|_| sized) == Some(pos) => format!("{size}/end"),
+    let end = file.size.get().filter(|_| sized);
+    let size = end.map(amount).unwrap_or_default();
+    match file.pos.get() {
+        Some(pos) if pos != 0 && end == Some(pos) => format!("{size}/end"),
         Some(pos) if pos != 0 => format!("{size}/{}", amount(pos)),
         _ => size,
     }
@@ -190,7 +191,12 @@ mod tests {
 
     #[test]
     fn sizes_are_for_what_has_one() {
-        let file = |kind, size, pos| File { kind, size, pos, ..File::unknown(Some(1)) };
+        let file = |kind, size: Option<i64>, pos: Option<i64>| File {
+            kind,
+            size: size.into(),
+            pos: pos.into(),
+            ..File::unknown(Some(1))
+        };
         assert_eq!(size_and_pos(&file(Kind::Regular, Some(12 << 20), Some(4096))), "12M/4K");
         assert_eq!(size_and_pos(&file(Kind::Regular, Some(4096), Some(4096))), "4K/end");
         assert_eq!(size_and_pos(&file(Kind::Regular, Some(0), Some(0))), "0");

@@ -177,13 +177,13 @@ fn file(lines: &mut Lines, screen: &FileScreen, facts: &Facts<'_>) {
     if file.deleted == Some(true) {
         lines.field("deleted", "yes: it has no name any more".to_owned());
     }
-    lines.field("size", file.size.map(amount));
-    lines.field("position", file.pos.map(amount));
+    lines.field("size", file.size.get().map(amount));
+    lines.field("position", file.pos.get().map(amount));
     lines.number("file system", file.dev);
     if let Some(Device { .. }) = file.rdev {
         lines.number("device", file.rdev);
     }
-    lines.number("inode", file.ino);
+    lines.number("inode", file.ino.get());
     lines.number("references", file.refs);
     if let Some(watchers) = watchers(file, facts.table) {
         let watchers: Vec<_> = watchers.iter().map(|fd| format!("fd {fd}")).collect();

@@ -112,9 +112,9 @@ pub const COLUMNS: &[Column<TrackedFile, Context>] = &[
         align: Align::Right,
         first: Direction::Descending,
         cell: |row, _, _| Line::raw(cells::size_and_pos(&row.file)),
-        key: |row, _| match row.file.size {
+        key: |row, _| match row.file.size.get() {
             Some(size) => Value::from(size),
-            None => Value::from(row.file.pos),
+            None => Value::from(row.file.pos.get()),
         },
     },
     Column {

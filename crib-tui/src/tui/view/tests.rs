@@ -73,8 +73,8 @@ fn changed() -> Stage {
         kind: Kind::Regular,
         mode: Some(AccessMode { read: false, write: true }),
         path: Some("/var/log/a-rather-long-directory-name/with-many-parts/access.log".into()),
-        size: Some(1_234_567),
-        pos: Some(1_234_567),
+        size: 1_234_567.into(),
+        pos: 1_234_567.into(),
         cloexec: Some(true),
         ..File::unknown(Some(11))
     };
@@ -360,7 +360,8 @@ fn help_40x8() {
 
 #[test]
 fn a_million_files_are_one_table() {
-    let files = (0..1_000_000).map(|fd| File { id: Some(FileId(1)), ..File::unknown(Some(fd)) });
+    let files =
+        (0..1_000_000).map(|fd| File { id: Some(FileId::new(1)), ..File::unknown(Some(fd)) });
     let files = files.map(Arc::new).collect();
     let mut stage = Stage::of_files(FilesReading { files, ..sample::reading() });
     stage.keys("G");

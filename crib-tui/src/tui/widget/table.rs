@@ -270,13 +270,24 @@ impl<K: PartialEq> Cursor<K> {
     /// the one that took its place is selected. The selection stays at its height on the
     /// screen, so that rows above it may come and go without moving it.
     pub fn follow(&mut self, len: usize, page: usize, key: impl Fn(usize) -> K) {
+        self.follow_with(len, page, &key, |wanted| (0..len).find(|&index| key(index) == *wanted));
+    }
+
+    /// As [`Self::follow`], where there is a faster way to find a row than to look at each.
+    pub fn follow_with(
+        &mut self,
+        len: usize,
+        page: usize,
+        key: impl Fn(usize) -> K,
+        find: impl FnOnce(&K) -> Option<usize>,
+    ) {
         let height = self.index.saturating_sub(self.offset);
         let found = self.key.as_ref().and_then(|wanted| {
-            // Most often it has not moved, or not far.
+            // Most often it has not moved.
             if self.index < len && key(self.index) == *wanted {
                 return Some(self.index);
             }
-            (0..len).find(|&index| key(index) == *wanted)
+            find(wanted)
         });
         if let Some(index) = found {
             self.offset = if self.offset == 0 { 0 } else { index.saturating_sub(height) };
