@@ -54,14 +54,19 @@ impl TableFiles {
             while before.next_if(|kept| (kept.file.tid, kept.file.fd) < place).is_some() {}
             let same_place = before.next_if(|kept| (kept.file.tid, kept.file.fd) == place);
             let digest = self.hasher.hash_one(run);
-            let unchanged = same_place.filter(|kept| {
-                // The name may have become known since.
-                let named = kept.file.ops.is_some() || ops_name(record.ops).is_none();
-                kept.digest == digest && named
-            });
-            let file = match unchanged {
-                Some(kept) => Arc::clone(&kept.file),
-                None => Arc::new(decoded(&record, run, tid, &ops_name, key)?),
+            // The name of its operations may have become known since.
+            let named = |file: &File| file.ops.is_some() || ops_name(record.ops).is_none();
+            let file = match same_place {
+                Some(kept) if kept.digest == digest && named(&kept.file) => Arc::clone(&kept.file),
+                same_place => {
+                    let mut file = decoded(&record, run, tid, &ops_name, key)?;
+                    // Its watchers are looked for below. Not all that records say is shown.
+                    let kept = same_place.filter(|kept| {
+                        file.watched_by.clone_from(&kept.file.watched_by);
+                        *kept.file == file
+                    });
+                    kept.map_or_else(|| Arc::new(file), |kept| Arc::clone(&kept.file))
+                }
             };
             now.push(Kept { digest, file });
         }

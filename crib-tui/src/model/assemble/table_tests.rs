@@ -149,6 +149,11 @@ fn a_file_of_which_nothing_changes_is_kept_until_its_name_is_known() {
     let nameless = table.read(&bytes, |_| None, &key).unwrap();
     let still = table.read(&bytes, |_| None, &key).unwrap();
     assert!(nameless.iter().zip(&still).all(|(a, b)| Arc::ptr_eq(a, b)));
+    // Something that no file shows.
+    let mut other = bytes.clone();
+    other[std::mem::offset_of!(FileRecord, parent)] = 1;
+    let still = table.read(&other, |_| None, &key).unwrap();
+    assert!(nameless.iter().zip(&still).all(|(a, b)| Arc::ptr_eq(a, b)));
     let named = read(&mut table, &key, &open);
     assert!(named.iter().all(|file| file.ops.as_deref() == Some("ops")));
     let mut moved = open;
