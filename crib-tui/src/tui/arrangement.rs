@@ -4,7 +4,8 @@ use std::fmt::{self, Debug};
 use std::sync::Arc;
 
 use super::view::files::COLUMNS;
-use super::widget::table::{Sort, arrange};
+use super::widget::arrange::arrange;
+use super::widget::table::Sort;
 use crate::model::filter::Room;
 use crate::model::{FileRow, FilesTable, Filter, FilterError};
 

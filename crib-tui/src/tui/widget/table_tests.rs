@@ -5,6 +5,7 @@ use std::cell::Cell;
 use proptest::prelude::*;
 
 use super::*;
+use crate::tui::widget::arrange::arrange;
 
 fn column(title: &'static str, min: u16, max: u16, priority: u8) -> Column<i64, Cell<usize>> {
     Column {
