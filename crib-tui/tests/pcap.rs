@@ -283,7 +283,7 @@ fn what_has_no_ip_opens_too() {
     let queues = Some(vec![queue(QueueName::Pipe, vec![packet(b"in a pipe")])]);
     let pipe =
         Pipe { bytes: None, buffers: None, slots: None, readers: None, writers: None, queues };
-    let pipe = File { pipe: Some(pipe), ..File::unknown(Some(9)) };
+    let pipe = File { pipe: Some(Box::new(pipe)), ..File::unknown(Some(9)) };
 
     let waiting = vec![queue(QueueName::Accept, vec![packet(b"")])];
     let listener = socket(Family::INET, libc::SOCK_STREAM, 6, ["127.0.0.1:1", ""], waiting);

@@ -27,7 +27,7 @@ fn rows() -> Vec<File> {
     let reading = procfs::files(own()).unwrap();
     assert_eq!(reading.source, Source::Procfs);
     assert!(reading.files.is_sorted_by_key(|file| (file.tid, file.fd)));
-    reading.files
+    reading.files.into_iter().map(std::sync::Arc::unwrap_or_clone).collect()
 }
 
 fn row_of(rows: &[File], fd: &impl AsRawFd) -> File {
@@ -86,9 +86,9 @@ fn a_regular_file_has_all_its_fields() {
     let names: Vec<_> = row.flags.unwrap().names().collect();
     assert!(names.starts_with(&["O_WRONLY", "O_APPEND"]), "{names:?}");
     assert_eq!(row.cloexec, Some(true));
-    assert_eq!(row.pos, Some(5));
-    assert_eq!(row.size, Some(5));
-    assert_eq!(row.ino, Some(stat.st_ino));
+    assert_eq!(row.pos, 5.into());
+    assert_eq!(row.size, 5.into());
+    assert_eq!(row.ino.get(), Some(stat.st_ino));
     assert_eq!(row.dev, Some(Device::from_stat(stat.st_dev)));
     assert_eq!(row.deleted, Some(false));
     assert_eq!(row.path, Some(Text::from(path.into_os_string().into_encoded_bytes())));
@@ -187,7 +187,7 @@ fn each_kind_is_known() {
         assert_eq!(row.socket.is_some(), *kind == Kind::Socket);
         assert_eq!(row.pipe.is_some(), matches!(kind, Kind::Pipe | Kind::Fifo));
         assert_eq!(row.epoll.is_some(), *kind == Kind::Eventpoll);
-        assert_eq!(row.rdev, (*kind == Kind::Char).then_some(Device { major: 1, minor: 3 }));
+        assert_eq!(row.rdev, (*kind == Kind::Char).then_some(Device::new(1, 3)));
         assert!(row.id.is_some());
     }
     let symlink = row_of(&rows, &expected[4].1);
@@ -288,7 +288,7 @@ fn unix_sockets_have_their_names() {
     assert_eq!(unnamed.state, Some(State::ESTABLISHED));
     assert_eq!(unnamed.family.unwrap().name(), "unix");
     assert_eq!(unnamed.recv.unwrap().payload, Some(13));
-    assert_eq!(unnamed.peer.unwrap().ino, row_of(&rows, &other).ino);
+    assert_eq!(unnamed.peer.unwrap().ino, row_of(&rows, &other).ino.get());
     assert_eq!(unnamed.shutdown, Some(Shutdown::None));
     assert_eq!(socket(&other).send.unwrap().payload, None);
     assert!(socket(&other).send.unwrap().memory.unwrap() > 13);

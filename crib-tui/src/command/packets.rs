@@ -54,7 +54,7 @@ fn check(reading: &DumpReading, packets: &Packets) -> Result<(), Failure> {
     let file = reading.files.first().ok_or(ReadError::NoFile { pid, fd })?;
     let Some(queues) = file.queues() else {
         let row = FileRow::new(&reading.process, file);
-        let path = find_column::<Files>("NAME").map(|column| (column.value)(&row).to_string());
+        let path = find_column::<Files>("NAME").map(|column| column.text(&row));
         let name = format!("{} {}", file.kind.name(), path.unwrap_or_default());
         return Err(Failure::NoQueues { pid, fd, name });
     };

@@ -91,20 +91,9 @@ impl<'a> Records<'a> {
     }
 
     fn decode(&mut self) -> Result<Record<'a>, DecodeError> {
-        let cut = DecodeError::Cut(self.rest.len());
-        let (header, _) = RecordHeader::read_from_prefix(self.rest).map_err(|_| cut)?;
-        let len = usize::try_from(header.len).map_err(|_| cut)?;
-        if header.version != VERSION {
-            return Err(DecodeError::Unknown { kind: header.kind, version: header.version });
-        }
-        if len < size_of::<RecordHeader>() {
-            return Err(DecodeError::Length { kind: header.kind, len: header.len });
-        }
-        let bytes = self.rest.get(..len).ok_or(cut)?;
+        let (header, bytes, rest) = split_first(self.rest)?;
         let record = body(header, bytes)?;
-        // The padding behind the last record may be missing.
-        let next = len.next_multiple_of(ALIGN).min(self.rest.len());
-        self.rest = &self.rest[next..];
+        self.rest = rest;
         Ok(record)
     }
 }
@@ -122,6 +111,67 @@ impl<'a> Iterator for Records<'a> {
         }
         Some(record)
     }
+}
+
+/// The first record, undecoded: its header, its bytes, and what follows it.
+fn split_first(bytes: &[u8]) -> Result<(RecordHeader, &[u8], &[u8]), DecodeError> {
+    let cut = DecodeError::Cut(bytes.len());
+    let (header, _) = RecordHeader::read_from_prefix(bytes).map_err(|_| cut)?;
+    let len = usize::try_from(header.len).map_err(|_| cut)?;
+    if header.version != VERSION {
+        return Err(DecodeError::Unknown { kind: header.kind, version: header.version });
+    }
+    if len < size_of::<RecordHeader>() {
+        return Err(DecodeError::Length { kind: header.kind, len: header.len });
+    }
+    let record = bytes.get(..len).ok_or(cut)?;
+    // The padding behind the last record may be missing.
+    let next = len.next_multiple_of(ALIGN).min(bytes.len());
+    Ok((header, record, &bytes[next..]))
+}
+
+/// The file operations that were met for the first time, as far as the bytes make sense.
+pub fn met_ops(mut bytes: &[u8]) -> impl Iterator<Item = OpsRecord> {
+    let records = std::iter::from_fn(move || {
+        let (header, record, rest) = split_first(bytes).ok()?;
+        bytes = rest;
+        Some((header.kind, record))
+    });
+    records.filter(|&(kind, _)| kind == kind::OPS).filter_map(|(_, record)| whole(record))
+}
+
+/// The open files in a run of the table's records: each with the bytes of its record and of all
+/// that follow up to the next file's, among them those of its parts. Ends after the first error.
+pub fn file_runs(
+    mut bytes: &[u8],
+) -> impl Iterator<Item = Result<(FileRecord, &[u8]), DecodeError>> {
+    std::iter::from_fn(move || {
+        let run = next_run(bytes).transpose()?;
+        bytes = run.as_ref().map_or(&[], |&(_, _, rest)| rest);
+        Some(run.map(|(file, run, _)| (file, run)))
+    })
+}
+
+/// The first file's record, its run, and what follows that; none where no file is left.
+#[allow(clippy::type_complexity, reason = "three parts, each of a plain type")]
+fn next_run(mut bytes: &[u8]) -> Result<Option<(FileRecord, &[u8], &[u8])>, DecodeError> {
+    while !bytes.is_empty() {
+        let (header, record, mut rest) = split_first(bytes)?;
+        if header.kind == kind::FILE {
+            let wrong = DecodeError::Length { kind: header.kind, len: header.len };
+            let (file, _) = FileRecord::read_from_prefix(record).map_err(|_| wrong)?;
+            while !rest.is_empty() {
+                let (header, _, next) = split_first(rest)?;
+                if header.kind == kind::FILE {
+                    break;
+                }
+                rest = next;
+            }
+            return Ok(Some((file, &bytes[..bytes.len() - rest.len()], rest)));
+        }
+        bytes = rest;
+    }
+    Ok(None)
 }
 
 fn body(header: RecordHeader, bytes: &[u8]) -> Result<Record<'_>, DecodeError> {

@@ -199,7 +199,7 @@ mod tests {
 
     fn files_document() -> String {
         let reading = sample::reading();
-        let files = reading.files.iter().collect();
+        let files = reading.files.iter().map(|file| &**file).collect();
         let process = FilesOf::new(&reading.process, 9, true, files);
         written(|out| files_of(out, &[process]))
     }
@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn one_file_a_line_with_its_pid() {
         let reading = sample::reading();
-        let files = reading.files.iter().collect();
+        let files = reading.files.iter().map(|file| &**file).collect();
         let process = FilesOf::new(&reading.process, 9, true, files);
         let text = written(|out| file_lines(out, &[process]));
         assert_eq!(text.lines().count(), 9);

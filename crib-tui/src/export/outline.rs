@@ -145,7 +145,7 @@ fn indented(lines: Vec<String>) -> impl Iterator<Item = String> {
 /// `fd 3: socket tcp 127.0.0.1:80->127.0.0.1:4711 ESTABLISHED`.
 fn heading(process: &Process, file: &File) -> String {
     let row = FileRow::new(process, file);
-    let name = find::<Files>("NAME").map(|column| (column.value)(&row).to_string());
+    let name = find::<Files>("NAME").map(|column| column.text(&row));
     let fd = file.fd.map_or_else(|| "in flight".to_owned(), |fd| format!("fd {fd}"));
     let tid = file.tid.map(|tid| format!(" of thread {tid}")).unwrap_or_default();
     let deeper = file.socket.as_ref().is_some_and(|socket| socket.deeper);

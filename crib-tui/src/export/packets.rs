@@ -40,6 +40,7 @@ impl PacketsOf {
         let File { mut socket, mut pipe, .. } = file;
         let of_socket = socket.as_mut().and_then(|socket| socket.queues.take());
         let of_pipe = pipe.as_mut().and_then(|pipe| pipe.queues.take());
+        let pipe = pipe.map(|pipe| *pipe);
         Self { pid, fd, socket, pipe, queues: of_socket.or(of_pipe).unwrap_or_default() }
     }
 

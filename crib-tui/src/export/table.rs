@@ -29,10 +29,8 @@ pub fn write<T: Table>(
     layout: Layout,
 ) -> io::Result<()> {
     let headings: Vec<_> = columns.iter().map(|column| (column.name, column.align())).collect();
-    let cells: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| columns.iter().map(|column| (column.value)(row).to_string()).collect())
-        .collect();
+    let cells: Vec<Vec<String>> =
+        rows.iter().map(|row| columns.iter().map(|column| column.text(row)).collect()).collect();
     write_cells(out, &headings, cells, layout)
 }
 

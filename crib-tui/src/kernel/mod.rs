@@ -23,15 +23,16 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crib_common::limits::RING_BYTES;
 use crib_common::record::Request;
 
-use crate::decode::{DecodeError, Record, Records};
-use crate::model::assemble::{self, IdKey};
+use crate::decode::{self, DecodeError, Records};
+use crate::model::assemble::{self, IdKey, TableFiles};
 use crate::model::{
-    Dump, DumpReading, FilesReading, Process, ProcessState, ProcessTotals, ProcessesReading,
+    Dump, DumpReading, File, FilesReading, Process, ProcessState, ProcessTotals, ProcessesReading,
     ReadError, Source,
 };
 use crate::procfs;
@@ -57,6 +58,8 @@ pub struct Reader {
     filter: Filter,
     symbols: Symbols,
     key: IdKey,
+    /// The files that were read last.
+    table: TableFiles,
     /// The bytes of the last run, kept for their room.
     records: Vec<u8>,
     /// The same with the paths that the run left out.
@@ -105,6 +108,7 @@ impl Reader {
             filter,
             symbols: Symbols::default(),
             key: IdKey::default(),
+            table: TableFiles::default(),
             records: Vec::new(),
             whole: Vec::new(),
             told: Told::default(),
@@ -188,16 +192,12 @@ impl Reader {
         }
     }
 
-    fn assemble_files(&mut self, process: &Process) -> Result<Vec<crate::model::File>, ReadError> {
-        for record in Records::new(&self.whole) {
-            if let Record::Ops(record) = record.map_err(|error| garbled(process, error))? {
-                self.symbols.learn(&record);
-            }
-        }
+    fn assemble_files(&mut self, process: &Process) -> Result<Vec<Arc<File>>, ReadError> {
+        decode::met_ops(&self.whole).for_each(|record| self.symbols.learn(&record));
         // Without names the files are shown all the same.
         let _ = self.symbols.resolve();
-        let records = Records::new(&self.whole);
-        assemble::files(records, |ops| self.symbols.name(ops), &self.key)
+        self.table
+            .read(&self.whole, |ops| self.symbols.name(ops), &self.key)
             .map_err(|error| garbled(process, error))
     }
 

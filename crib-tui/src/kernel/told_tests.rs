@@ -14,7 +14,7 @@ fn path_of(reader: &mut Reader, file: &File) -> (PathBuf, Option<bool>) {
     let fd = file.as_raw_fd() as u32;
     let reading = reader.files(std::process::id()).unwrap();
     let file = reading.files.into_iter().find(|file| file.fd == Some(fd)).unwrap();
-    let path = file.path.map(|path| PathBuf::from(path.to_string())).unwrap();
+    let path = file.path.as_ref().map(|path| PathBuf::from(path.to_string())).unwrap();
     (path, file.deleted)
 }
 

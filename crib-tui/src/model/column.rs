@@ -2,7 +2,7 @@
 //! the list of columns and the screen alike.
 
 use std::borrow::Cow;
-use std::fmt::{self, Debug, Display};
+use std::fmt::{self, Debug, Display, Write};
 use std::time::Duration;
 
 use super::Text;
@@ -35,8 +35,9 @@ pub struct Column<T: Table> {
     pub help: &'static str,
     /// What its values are.
     pub kind: ColumnKind,
-    /// Its value in a row.
-    pub value: for<'r, 'a> fn(&'r T::Row<'a>) -> Value<'r>,
+    /// Its value in a row. A text that has to be put together is put together in the string that
+    /// is given, so that going through many rows takes the room for one.
+    pub value: for<'r, 'a> fn(&'r T::Row<'a>, &'r mut String) -> Value<'r>,
 }
 
 impl<T: Table> Debug for Column<T> {
@@ -55,6 +56,11 @@ impl<T: Table> PartialEq for Column<T> {
 impl<T: Table> Eq for Column<T> {}
 
 impl<T: Table> Column<T> {
+    /// Its value in a row, as a person reads it.
+    pub fn text(&self, row: &T::Row<'_>) -> String {
+        (self.value)(row, &mut String::new()).to_string()
+    }
+
     /// How its cells are aligned.
     pub fn align(&self) -> Align {
         match self.kind {
@@ -138,21 +144,39 @@ impl Value<'_> {
         }
     }
 
-    /// The value as a person reads it; `-` where it is unknown.
-    pub fn text(&self) -> Cow<'_, str> {
+    /// The value as a person reads it; `-` where it is unknown. A number is written into `room`.
+    pub fn text<'t>(&'t self, room: &'t mut String) -> &'t str {
         match self {
-            Self::Unknown => Cow::Borrowed("-"),
-            Self::Bool(true) => Cow::Borrowed("yes"),
-            Self::Bool(false) => Cow::Borrowed("no"),
-            Self::Int(number) => Cow::Owned(number.to_string()),
-            Self::Text(text) => Cow::Borrowed(text),
+            Self::Unknown => "-",
+            Self::Bool(true) => "yes",
+            Self::Bool(false) => "no",
+            Self::Int(number) => written(room, number),
+            Self::Text(text) => text,
+        }
+    }
+
+    /// The same value, whose text is borrowed.
+    pub fn borrowed(&self) -> Value<'_> {
+        match self {
+            Self::Text(text) => Value::Text(Cow::Borrowed(text)),
+            Self::Bool(yes) => Value::Bool(*yes),
+            Self::Int(number) => Value::Int(*number),
+            Self::Unknown => Value::Unknown,
         }
     }
 }
 
+/// What `text` displays, written into `room` in place of what was there.
+pub fn written(room: &mut String, text: impl Display) -> &str {
+    room.clear();
+    // Writing to a String does not fail.
+    let _ = write!(room, "{text}");
+    room
+}
+
 impl Display for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.text())
+        f.pad(self.text(&mut String::new()))
     }
 }
 

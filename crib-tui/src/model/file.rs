@@ -1,12 +1,13 @@
 //! One open file of a process, as its row in the table shows it.
 
 use std::fmt::{self, Display};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
-use super::{Epoll, Kind, Pipe, Queue, Queued, Socket, Text};
+use super::{Epoll, Kind, Maybe, Pipe, Queue, Queued, Socket, Text};
 
 /// One open file: a file descriptor and what stands behind it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -24,7 +25,7 @@ pub struct File {
     /// Whether exec closes it; a property of the descriptor, not of the file.
     pub cloexec: Option<bool>,
     /// The file position in bytes.
-    pub pos: Option<i64>,
+    pub pos: Maybe<i64>,
     /// The path, without the " (deleted)" that /proc appends.
     pub path: Option<Text>,
     /// Whether its name is gone from the file system.
@@ -34,24 +35,24 @@ pub struct File {
     /// The device that a char or block file stands for (st_rdev); none for other kinds.
     pub rdev: Option<Device>,
     /// The inode's number.
-    pub ino: Option<u64>,
+    pub ino: Maybe<u64>,
     /// Its size in bytes (`inode.i_size`).
-    pub size: Option<i64>,
+    pub size: Maybe<i64>,
     /// References on the open file: descriptors made by dup and fork, mappings, messages in
     /// flight; without the one that the reading itself held.
-    pub refs: Option<u64>,
+    pub refs: Option<u32>,
     /// The thread whose own descriptor table it is in; none for the process's common table.
     pub tid: Option<u32>,
     /// What more there is to say of a socket.
     pub socket: Option<Box<Socket>>,
     /// What more there is to say of a pipe or FIFO.
-    pub pipe: Option<Pipe>,
+    pub pipe: Option<Box<Pipe>>,
     /// What more there is to say of an epoll instance.
-    pub epoll: Option<Epoll>,
-    /// The descriptors of this process's epoll instances that watch it; none where that could
-    /// not be learnt.
+    pub epoll: Option<Box<Epoll>>,
+    /// The descriptors of this process's epoll instances that watch it, shared by the files that
+    /// nothing watches; none where that could not be learnt.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub watched_by: Option<Vec<u32>>,
+    pub watched_by: Option<Arc<Vec<u32>>>,
     /// Tells this open file from another one under the same number.
     #[serde(skip)]
     pub id: Option<FileId>,
@@ -67,13 +68,13 @@ impl File {
             mode: None,
             flags: None,
             cloexec: None,
-            pos: None,
+            pos: Maybe::UNKNOWN,
             path: None,
             deleted: None,
             dev: None,
             rdev: None,
-            ino: None,
-            size: None,
+            ino: Maybe::UNKNOWN,
+            size: Maybe::UNKNOWN,
             refs: None,
             tid: None,
             socket: None,
@@ -119,32 +120,59 @@ impl File {
 /// The identity of an open file: a keyed hash of the address of its `struct file`, or of
 /// device and inode where the address is not known. Never an address itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FileId(pub u64);
+pub struct FileId(NonZeroU64);
+
+impl FileId {
+    /// Of a hash.
+    pub fn new(hash: u64) -> Self {
+        // An optional one has no room for all of them.
+        Self(NonZeroU64::new(hash).unwrap_or(NonZeroU64::MAX))
+    }
+
+    /// The hash.
+    pub fn hash(self) -> u64 {
+        self.0.get()
+    }
+}
 
 /// A device number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Device {
-    /// Major number.
-    pub major: u32,
-    /// Minor number.
-    pub minor: u32,
-}
+pub struct Device(u32);
+
+/// Bits of the kernel's own `dev_t` that are the minor number; the other 12 are the major one
+/// (include/linux/kdev_t.h).
+const MINOR_BITS: u32 = 20;
 
 impl Device {
-    /// From the kernel's own `dev_t`: 12 bits major, 20 bits minor (include/linux/kdev_t.h).
+    /// From the kernel's own `dev_t`.
     pub fn from_kernel(dev: u32) -> Self {
-        Self { major: dev >> 20, minor: dev & 0xf_ffff }
+        Self(dev)
+    }
+
+    /// From its two numbers, as stat(2) and statx(2) tell them of the kernel's.
+    pub fn new(major: u32, minor: u32) -> Self {
+        Self(major << MINOR_BITS | minor)
     }
 
     /// From the `dev_t` that stat(2) fills in.
     pub fn from_stat(dev: u64) -> Self {
-        Self { major: libc::major(dev), minor: libc::minor(dev) }
+        Self::new(libc::major(dev), libc::minor(dev))
+    }
+
+    /// Its major number.
+    pub fn major(self) -> u32 {
+        self.0 >> MINOR_BITS
+    }
+
+    /// Its minor number.
+    pub fn minor(self) -> u32 {
+        self.0 & ((1 << MINOR_BITS) - 1)
     }
 }
 
 impl Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.major, self.minor)
+        write!(f, "{}:{}", self.major(), self.minor())
     }
 }
 
@@ -257,10 +285,10 @@ mod tests {
     }
 
     #[test]
-    fn kernel_and_stat_device_numbers_agree() {
-        let dev = Device { major: 259, minor: 70_000 };
-        assert_eq!(Device::from_kernel((259 << 20) | 70_000), dev);
+    fn a_device_is_its_two_numbers() {
+        let dev = Device::new(259, 70_000);
         assert_eq!(Device::from_stat(libc::makedev(259, 70_000)), dev);
+        assert_eq!(Device::from_kernel((259 << 20) | 70_000), dev);
         assert_eq!(dev.to_string(), "259:70000");
     }
 }

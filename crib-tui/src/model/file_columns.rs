@@ -1,9 +1,9 @@
 //! The columns of the table of open files.
 
-use std::borrow::Cow;
+use std::fmt::Write;
 use std::time::Duration;
 
-use super::column::{Column, ColumnKind, Table, Value};
+use super::column::{Column, ColumnKind, Table, Value, written};
 use super::{AccessMode, Device, Family, File, Kind, Pipe, Process, Queued, Socket, Text};
 
 /// The table of a process's open files.
@@ -49,9 +49,24 @@ macro_rules! file {
             name: $name,
             help: $help,
             kind: ColumnKind::$kind,
-            value: |row| {
+            value: |row, _| {
                 let value: for<'a> fn(&'a File) -> Value<'a> = $value;
                 value(row.file)
+            },
+        }
+    };
+}
+
+/// A column of the file whose text is put together.
+macro_rules! composed {
+    ($name:literal, $help:literal, $value:expr) => {
+        Column {
+            name: $name,
+            help: $help,
+            kind: ColumnKind::Text,
+            value: |row, room| {
+                let value: for<'a> fn(&'a File, &'a mut String) -> Value<'a> = $value;
+                value(row.file, room)
             },
         }
     };
@@ -64,7 +79,7 @@ macro_rules! process {
             name: $name,
             help: $help,
             kind: ColumnKind::$kind,
-            value: |row| {
+            value: |row, _| {
                 let value: for<'a> fn(&'a Process) -> Value<'a> = $value;
                 value(row.process)
             },
@@ -79,7 +94,7 @@ macro_rules! socket {
             name: $name,
             help: $help,
             kind: ColumnKind::$kind,
-            value: |row| {
+            value: |row, _| {
                 let value: for<'a> fn(&'a Socket) -> Value<'a> = $value;
                 row.file.socket.as_deref().map_or(Value::Unknown, value)
             },
@@ -94,9 +109,9 @@ macro_rules! pipe {
             name: $name,
             help: $help,
             kind: ColumnKind::$kind,
-            value: |row| {
+            value: |row, _| {
                 let value: for<'a> fn(&'a Pipe) -> Value<'a> = $value;
-                row.file.pipe.as_ref().map_or(Value::Unknown, value)
+                row.file.pipe.as_deref().map_or(Value::Unknown, value)
             },
         }
     };
@@ -107,28 +122,32 @@ fn queued<'a>(queued: Option<Queued>, field: fn(Queued) -> Option<u64>) -> Value
     queued.and_then(field).into()
 }
 
-fn device<'a>(device: Option<Device>) -> Value<'a> {
-    device.map(|device| device.to_string()).into()
+fn device(device: Option<Device>, room: &mut String) -> Value<'_> {
+    device.map(|device| written(room, device)).into()
 }
 
 static COLUMNS: &[Column<Files>] = &[
     file!("FD", Number, "file descriptor", |f| f.fd.into()),
     file!("KIND", Text, "kind of file: regular, socket, eventfd, ...", |f| f.kind.name().into()),
-    file!("TYPE", Text, "type as in lsfd(1): REG, TCP, UNIX-STREAM, ...", |f| type_name(f).into()),
+    composed!("TYPE", "type as in lsfd(1): REG, TCP, UNIX-STREAM, ...", |f, room| {
+        type_name(f, room).into()
+    }),
     file!("OPS", Text, "name of the file operations", |f| f.ops.as_deref().into()),
     file!("MODE", Text, "access: r, w, rw, or - for O_PATH", |f| f
         .mode
         .map(AccessMode::name)
         .into()),
-    file!("FLAGS", Text, "flags of open(2) that are set", |f| {
-        f.flags.map(|flags| flags.names().collect::<Vec<_>>().join(",")).into()
+    composed!("FLAGS", "flags of open(2) that are set", |f, room| {
+        f.flags.map(|flags| joined(flags.names(), room)).into()
     }),
     file!("CLOEXEC", Bool, "whether exec closes it", |f| f.cloexec.into()),
-    file!("POS", Bytes, "file position", |f| f.pos.into()),
-    file!("SIZE", Bytes, "size of the file", |f| f.size.into()),
-    file!("DEV", Text, "device of the file system, major:minor", |f| device(f.dev)),
-    file!("RDEV", Text, "device that a char or block file stands for", |f| device(f.rdev)),
-    file!("INO", Number, "inode number", |f| f.ino.into()),
+    file!("POS", Bytes, "file position", |f| f.pos.get().into()),
+    file!("SIZE", Bytes, "size of the file", |f| f.size.get().into()),
+    composed!("DEV", "device of the file system, major:minor", |f, room| device(f.dev, room)),
+    composed!("RDEV", "device that a char or block file stands for", |f, room| {
+        device(f.rdev, room)
+    }),
+    file!("INO", Number, "inode number", |f| f.ino.get().into()),
     file!("REFS", Number, "references on the open file", |f| f.refs.into()),
     file!("TID", Number, "thread whose own table it is in", |f| f.tid.into()),
     file!("DELETED", Bool, "whether its name is gone from the file system", |f| f.deleted.into()),
@@ -136,7 +155,7 @@ static COLUMNS: &[Column<Files>] = &[
         name: "AGE",
         help: "time since it was first seen; in the terminal UI",
         kind: ColumnKind::Seconds,
-        value: |row| row.age.into(),
+        value: |row, _| row.age.into(),
     },
     file!("RECVQ", Bytes, "bytes that wait for the reader of a socket or pipe", |f| {
         queued(f.queued().0, |q| q.payload)
@@ -209,12 +228,23 @@ static COLUMNS: &[Column<Files>] = &[
     process!("COMM", Text, "command name of the process", |p| (&p.comm).into()),
     process!("UID", Number, "real user id of the process", |p| p.uid.into()),
     process!("USER", Text, "user of the process", |p| p.user.as_deref().into()),
-    file!("NAME", Text, "path, or protocol, addresses and state of a socket", |f| name(f).into()),
+    composed!("NAME", "path, or protocol, addresses and state of a socket", name),
 ];
 
+fn joined(names: impl Iterator<Item = &'static str>, room: &mut String) -> &str {
+    room.clear();
+    for name in names {
+        if !room.is_empty() {
+            room.push(',');
+        }
+        room.push_str(name);
+    }
+    room
+}
+
 /// The type as lsfd(1) names it: what stat(2) says, finer for sockets and anonymous inodes.
-fn type_name(file: &File) -> Cow<'static, str> {
-    Cow::Borrowed(match file.kind {
+fn type_name<'r>(file: &'r File, room: &'r mut String) -> &'r str {
+    match file.kind {
         Kind::Regular => "REG",
         Kind::Directory => "DIR",
         Kind::Char => "CHR",
@@ -222,63 +252,78 @@ fn type_name(file: &File) -> Cow<'static, str> {
         Kind::Fifo | Kind::Pipe => "FIFO",
         Kind::Symlink => "LINK",
         Kind::Socket => {
-            let protocol = file.socket.as_deref().and_then(socket_protocol);
-            return Cow::Owned(protocol.map_or("SOCK".into(), |name| name.to_ascii_uppercase()));
+            room.clear();
+            if let Some(socket) = file.socket.as_deref() {
+                push_protocol(socket, room);
+            }
+            room.make_ascii_uppercase();
+            if room.is_empty() { "SOCK" } else { room }
         }
         other => other.name(),
-    })
+    }
 }
 
-/// The protocol where the family has several of them, else family and type: `tcp`,
-/// `netlink-route`, `unix-stream`.
-fn socket_protocol(socket: &Socket) -> Option<String> {
-    let family = socket.family?;
-    match (family, socket.protocol) {
+/// Appends the protocol where the family has several of them, else family and type: `tcp`,
+/// `netlink-route`, `unix-stream`; nothing where the family is unknown.
+fn push_protocol(socket: &Socket, text: &mut String) {
+    let Some(family) = socket.family else { return };
+    match (family, socket.protocol, socket.kind) {
         // Zero is the default protocol: it says less than the type does.
-        (Family::INET | Family::INET6, Some(protocol)) if protocol.number != 0 => {
-            Some(protocol.name().into_owned())
+        (Family::INET | Family::INET6, Some(protocol), _) if protocol.number != 0 => {
+            text.push_str(&protocol.name());
         }
-        (Family::NETLINK | Family::PACKET, Some(protocol)) => {
-            Some(format!("{}-{}", family.name(), protocol.name()))
+        (Family::NETLINK | Family::PACKET, Some(protocol), _) => {
+            text.extend([&family.name(), "-", &protocol.name()]);
         }
-        _ => Some(match socket.kind {
-            Some(kind) => format!("{}-{}", family.name(), kind.name()),
-            None => family.name().into_owned(),
-        }),
+        (_, _, Some(kind)) => text.extend([&family.name(), "-", &kind.name()]),
+        (_, _, None) => text.push_str(&family.name()),
     }
 }
 
 /// What a person wants to read of a file: its path, or who a socket talks to.
-fn name(file: &File) -> Option<Cow<'_, str>> {
+fn name<'r>(file: &'r File, room: &'r mut String) -> Value<'r> {
     let path = file.path.as_ref().map(Text::escaped);
-    let name = match file.socket.as_deref() {
-        Some(socket) => Some(Cow::Owned(socket_name(socket, path.as_deref()))),
-        None => path,
-    };
-    match (name, file.deleted) {
-        (Some(name), Some(true)) => Some(Cow::Owned(format!("{name} (deleted)"))),
-        (name, _) => name,
+    room.clear();
+    match (file.socket.as_deref(), path) {
+        (Some(socket), path) => push_socket(socket, path.as_deref(), room),
+        (None, Some(path)) if file.deleted == Some(true) => room.push_str(&path),
+        (None, path) => return path.into(),
     }
+    if file.deleted == Some(true) {
+        room.push_str(" (deleted)");
+    }
+    Value::from(&**room)
 }
 
-/// `tcp 127.0.0.1:80->127.0.0.1:4711 ESTABLISHED`; of an unnamed socket the inode, which is
-/// what the other tools know it by.
-fn socket_name(socket: &Socket, path: Option<&str>) -> String {
-    let text = |address: &Option<Text>| address.as_ref().map(Text::to_string).unwrap_or_default();
-    let protocol = socket_protocol(socket);
-    let (local, remote) = (text(&socket.local), text(&socket.remote));
-    let local = if local.is_empty() { path.unwrap_or("?") } else { &local };
-    let remote = match socket.peer.and_then(|peer| peer.ino) {
-        Some(ino) if remote.is_empty() => format!("socket:[{ino}]"),
-        _ => remote,
+/// Appends `tcp 127.0.0.1:80->127.0.0.1:4711 ESTABLISHED`; of an unnamed socket the inode, which
+/// is what the other tools know it by.
+fn push_socket(socket: &Socket, path: Option<&str>, text: &mut String) {
+    let address = |address: &Option<Text>, text: &mut String| match address {
+        Some(address) if !address.is_empty() => {
+            text.push_str(&address.escaped());
+            true
+        }
+        _ => false,
     };
-    let ends = if remote.is_empty() { local.to_owned() } else { format!("{local}->{remote}") };
-    let state = socket.state.map(|state| state.name());
-    [protocol.as_deref(), Some(&ends), state.as_deref()]
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join(" ")
+    push_protocol(socket, text);
+    if !text.is_empty() {
+        text.push(' ');
+    }
+    if !address(&socket.local, text) {
+        text.push_str(path.unwrap_or("?"));
+    }
+    let end = text.len();
+    text.push_str("->");
+    if !address(&socket.remote, text) {
+        match socket.peer.and_then(|peer| peer.ino) {
+            // Writing to a String does not fail.
+            Some(ino) => drop(write!(text, "socket:[{ino}]")),
+            None => text.truncate(end),
+        }
+    }
+    if let Some(state) = socket.state {
+        text.extend([" ", &state.name()]);
+    }
 }
 
 #[cfg(test)]
@@ -287,8 +332,8 @@ mod tests {
     use super::super::sample;
     use super::*;
 
-    fn cell<'r>(row: &'r FileRow<'_>, name: &str) -> Value<'r> {
-        (find::<Files>(name).unwrap().value)(row)
+    fn cell(row: &FileRow<'_>, name: &str) -> String {
+        find::<Files>(name).unwrap().text(row)
     }
 
     #[test]
@@ -305,7 +350,7 @@ mod tests {
         let reading = sample::reading();
         for file in &reading.files {
             for column in COLUMNS {
-                match (column.value)(&FileRow::new(&reading.process, file)) {
+                match (column.value)(&FileRow::new(&reading.process, file), &mut String::new()) {
                     Value::Unknown => {}
                     Value::Int(_) => assert!(column.kind.is_numeric(), "{column:?}"),
                     Value::Bool(_) => assert_eq!(column.kind, ColumnKind::Bool, "{column:?}"),
@@ -321,9 +366,9 @@ mod tests {
         let file = File::unknown(Some(3));
         let row = FileRow::new(&process, &file);
         for column in COLUMNS {
-            assert_ne!((column.value)(&row), Value::Int(0), "{column:?}");
+            assert_ne!(column.text(&row), "0", "{column:?}");
         }
-        assert_eq!(cell(&row, "NAME"), Value::Unknown);
+        assert_eq!(cell(&row, "NAME"), "-");
     }
 
     #[test]

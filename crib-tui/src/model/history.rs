@@ -1,5 +1,6 @@
 //! Readings of one process compared: what is new, what was closed, what changed.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -29,8 +30,8 @@ pub struct FilesTable {
 /// One file, and what comparing readings tells of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrackedFile {
-    /// As last read.
-    pub file: File,
+    /// As last read; one and the same for as long as nothing changes.
+    pub file: Arc<File>,
     /// Since when it has been seen.
     pub seen: Seen,
     /// Whether it is there, and since when.
@@ -41,21 +42,49 @@ pub struct TrackedFile {
     pub send: Changed,
 }
 
-/// Since when a file has been seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
-    /// It was there in the first reading: it is at least as old as that.
-    AtLeastSince(SystemTime),
-    /// It appeared in this reading, between which and the one before it was opened.
-    Since(SystemTime),
-}
+/// Since when a file has been seen, to the microsecond: in eight bytes, since every row has one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seen(u64);
 
 impl Seen {
+    /// It was there in the first reading, of this time: it is at least as old as that.
+    pub fn at_least_since(time: SystemTime) -> Self {
+        Self(micros(time) << 1)
+    }
+
+    /// It appeared in the reading of this time, between which and the one before it was opened.
+    pub fn since(time: SystemTime) -> Self {
+        Self(micros(time) << 1 | 1)
+    }
+
+    /// Whether it may be older than it has been seen.
+    pub fn is_at_least(self) -> bool {
+        self.0 & 1 == 0
+    }
+
     /// How long ago that was at `now`; zero where the clock was set back.
     pub fn age(self, now: SystemTime) -> Duration {
-        let (Self::AtLeastSince(time) | Self::Since(time)) = self;
-        now.duration_since(time).unwrap_or_default()
+        Duration::from_micros(micros(now).saturating_sub(self.0 >> 1))
     }
+
+    /// A number that is greater the younger a file is, at the same time the greater where it is
+    /// known not to be older.
+    pub fn rank(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_micros(self.0 >> 1);
+        f.debug_struct("Seen").field("time", &time).field("at_least", &self.is_at_least()).finish()
+    }
+}
+
+/// Microseconds since 1970; 0 for what a clock that was never set says.
+fn micros(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Whether a file is there.
@@ -97,17 +126,17 @@ impl Changed {
 
 impl TrackedFile {
     /// A file seen for the first time.
-    fn appeared(file: File, time: SystemTime, first_reading: bool) -> Self {
+    fn appeared(file: Arc<File>, time: SystemTime, first_reading: bool) -> Self {
         let (seen, presence) = if first_reading {
-            (Seen::AtLeastSince(time), Presence::Open)
+            (Seen::at_least_since(time), Presence::Open)
         } else {
-            (Seen::Since(time), Presence::New { left: MARK_READINGS - 1 })
+            (Seen::since(time), Presence::New { left: MARK_READINGS - 1 })
         };
         Self { file, seen, presence, recv: Changed::default(), send: Changed::default() }
     }
 
     /// The same file in the next reading.
-    fn continued(&self, file: File) -> Self {
+    fn continued(&self, file: Arc<File>) -> Self {
         let presence = match self.presence {
             Presence::New { left } if left > 0 => Presence::New { left: left - 1 },
             Presence::New { .. }
@@ -115,11 +144,16 @@ impl TrackedFile {
             | Presence::Closed { .. }
             | Presence::Unconfirmed => Presence::Open,
         };
-        let (old_recv, old_send) = self.file.queued();
-        let (recv, send) = file.queued();
+        let (recv, send) = if Arc::ptr_eq(&self.file, &file) {
+            (false, false)
+        } else {
+            let (old_recv, old_send) = self.file.queued();
+            let (recv, send) = file.queued();
+            (differ(old_recv, recv), differ(old_send, send))
+        };
         Self {
-            recv: self.recv.next(differ(old_recv, recv)),
-            send: self.send.next(differ(old_send, send)),
+            recv: self.recv.next(recv),
+            send: self.send.next(send),
             file,
             seen: self.seen,
             presence,
@@ -156,29 +190,35 @@ fn differ(old: Option<Queued>, new: Option<Queued>) -> bool {
 #[derive(Debug, Default)]
 pub struct History {
     latest: Option<Arc<FilesTable>>,
+    /// The table before that: its room is used for the next one, unless somebody still looks at
+    /// it. So it is also freed here and not by who draws, for whom freeing a million rows would
+    /// take too long.
+    retired: Option<Arc<FilesTable>>,
 }
 
 impl History {
-    /// The latest table, with the marks from all readings so far.
-    pub fn latest(&self) -> Option<&Arc<FilesTable>> {
-        self.latest.as_ref()
-    }
-
-    /// Takes in the next reading and returns its table.
+    /// Takes in the next reading and returns its table, with the marks from all readings so far.
     ///
     /// Costs one walk over both readings side by side.
     pub fn observe(&mut self, reading: FilesReading) -> Arc<FilesTable> {
         let FilesReading { source, time, process, mut files, complete } = reading;
-        if !files.is_sorted_by_key(place) {
-            files.sort_by_key(place);
+        if !files.is_sorted_by_key(|file| place(file)) {
+            files.sort_by_key(|file| place(file));
         }
         let open = files.len();
-        let rows = match &self.latest {
-            None => files.into_iter().map(|file| TrackedFile::appeared(file, time, true)).collect(),
-            Some(before) => merge(&before.rows, files, time, complete),
-        };
+        let mut rows =
+            self.retired.take().and_then(Arc::into_inner).map_or_else(Vec::new, |table| {
+                let mut rows = table.rows;
+                rows.clear();
+                rows
+            });
+        rows.reserve_exact(open);
+        match &self.latest {
+            None => rows.extend(files.into_iter().map(|f| TrackedFile::appeared(f, time, true))),
+            Some(before) => merge(&before.rows, files, time, complete, &mut rows),
+        }
         let table = Arc::new(FilesTable { source, time, process, complete, open, rows });
-        self.latest = Some(Arc::clone(&table));
+        self.retired = self.latest.replace(Arc::clone(&table));
         table
     }
 }
@@ -192,11 +232,11 @@ fn place(file: &File) -> (Option<u32>, Option<u32>) {
 /// open file and the closed ones that had its number before.
 fn merge(
     mut before: &[TrackedFile],
-    now: Vec<File>,
+    now: Vec<Arc<File>>,
     time: SystemTime,
     complete: bool,
-) -> Vec<TrackedFile> {
-    let mut rows = Vec::with_capacity(now.len());
+    rows: &mut Vec<TrackedFile>,
+) {
     for file in now {
         let gone = split_while(&mut before, |row| place(&row.file) < place(&file));
         rows.extend(gone.iter().filter_map(|row| row.missing(complete)));
@@ -218,7 +258,6 @@ fn merge(
         });
     }
     rows.extend(before.iter().filter_map(|row| row.missing(complete)));
-    rows
 }
 
 /// Takes the leading rows for which `wanted` holds off `rows`.
@@ -233,161 +272,5 @@ fn split_while<'a>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{AccessMode, FileId, Kind, Pipe, ProcessState, Text};
-
-    fn file(fd: u32, id: u64) -> File {
-        File { id: Some(FileId(id)), ..File::unknown(Some(fd)) }
-    }
-
-    fn at(second: u64) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(second)
-    }
-
-    fn reading(second: u64, files: Vec<File>) -> FilesReading {
-        FilesReading {
-            source: Source::Bpf,
-            time: at(second),
-            process: Process {
-                pid: 1,
-                comm: Text::from("x"),
-                uid: None,
-                user: None,
-                fd_limit: None,
-                cmdline: Text::default(),
-                start_ticks: 0,
-                state: ProcessState::Alive,
-            },
-            files,
-            complete: true,
-        }
-    }
-
-    fn shown(table: &FilesTable) -> Vec<(u32, u64, Presence)> {
-        table
-            .rows
-            .iter()
-            .map(|row| (row.file.fd.unwrap(), row.file.id.unwrap().0, row.presence))
-            .collect()
-    }
-
-    #[test]
-    fn the_first_reading_is_not_new() {
-        let table = History::default().observe(reading(10, vec![file(0, 1)]));
-        assert_eq!(shown(&table), [(0, 1, Presence::Open)]);
-        assert_eq!(table.rows[0].seen, Seen::AtLeastSince(at(10)));
-    }
-
-    #[test]
-    fn what_appears_is_new_for_three_readings() {
-        let mut history = History::default();
-        history.observe(reading(0, vec![]));
-        for (second, expected) in [
-            (1, Presence::New { left: 2 }),
-            (2, Presence::New { left: 1 }),
-            (3, Presence::New { left: 0 }),
-            (4, Presence::Open),
-        ] {
-            let table = history.observe(reading(second, vec![file(7, 1)]));
-            assert_eq!(shown(&table), [(7, 1, expected)]);
-            assert_eq!(table.rows[0].seen, Seen::Since(at(1)));
-            assert_eq!(table.rows[0].seen.age(table.time), Duration::from_secs(second - 1));
-        }
-    }
-
-    #[test]
-    fn what_is_closed_stays_for_three_readings() {
-        let mut history = History::default();
-        history.observe(reading(0, vec![file(3, 1), file(4, 2), file(5, 3)]));
-        for left in [2, 1, 0] {
-            let table = history.observe(reading(1, vec![file(3, 1), file(5, 3)]));
-            assert_eq!(shown(&table)[1], (4, 2, Presence::Closed { left }));
-            assert_eq!((table.rows.len(), table.open), (3, 2));
-        }
-        let table = history.observe(reading(2, vec![file(3, 1), file(5, 3)]));
-        assert_eq!(shown(&table), [(3, 1, Presence::Open), (5, 3, Presence::Open)]);
-    }
-
-    #[test]
-    fn a_number_that_is_used_again_is_another_file() {
-        let mut history = History::default();
-        history.observe(reading(0, vec![file(3, 1)]));
-        let table = history.observe(reading(1, vec![file(3, 2)]));
-        assert_eq!(
-            shown(&table),
-            [(3, 1, Presence::Closed { left: 2 }), (3, 2, Presence::New { left: 2 })]
-        );
-        // The first file's identity comes back: a new file in recycled memory.
-        let table = history.observe(reading(2, vec![file(3, 1)]));
-        assert_eq!(
-            shown(&table),
-            [
-                (3, 1, Presence::Closed { left: 1 }),
-                (3, 2, Presence::Closed { left: 2 }),
-                (3, 1, Presence::New { left: 2 })
-            ]
-        );
-    }
-
-    #[test]
-    fn an_incomplete_reading_closes_only_what_was_replaced() {
-        let mut history = History::default();
-        history.observe(reading(0, vec![file(3, 1), file(4, 2), file(5, 3)]));
-        let table = history
-            .observe(FilesReading { complete: false, ..reading(1, vec![file(3, 1), file(4, 9)]) });
-        assert_eq!(
-            shown(&table),
-            [
-                (3, 1, Presence::Open),
-                (4, 2, Presence::Closed { left: 2 }),
-                (4, 9, Presence::New { left: 2 }),
-                (5, 3, Presence::Unconfirmed)
-            ]
-        );
-        let table = history.observe(reading(2, vec![file(3, 1), file(4, 9), file(5, 3)]));
-        assert_eq!(shown(&table)[3], (5, 3, Presence::Open));
-    }
-
-    #[test]
-    fn a_reading_out_of_order_is_put_in_order() {
-        let thread = File { tid: Some(9), ..file(0, 4) };
-        let table = History::default().observe(reading(0, vec![thread, file(5, 1), file(2, 2)]));
-        assert_eq!(shown(&table).iter().map(|row| row.1).collect::<Vec<_>>(), [2, 1, 4]);
-    }
-
-    #[test]
-    fn changed_counts_are_marked_in_their_direction() {
-        let pipe = |bytes, mode| File {
-            kind: Kind::Pipe,
-            mode,
-            pipe: Some(Pipe {
-                bytes,
-                buffers: None,
-                slots: None,
-                readers: None,
-                writers: None,
-                queues: None,
-            }),
-            ..file(3, 1)
-        };
-        let read = Some(AccessMode { read: true, write: false });
-        let write = Some(AccessMode { read: false, write: true });
-        let mut history = History::default();
-        history.observe(reading(0, vec![pipe(Some(1), read)]));
-        let table = history.observe(reading(1, vec![pipe(Some(2), read)]));
-        assert!(table.rows[0].recv.is_recent() && !table.rows[0].send.is_recent());
-        for expected in [true, true, false] {
-            let table = history.observe(reading(2, vec![pipe(Some(2), read)]));
-            assert_eq!(table.rows[0].recv.is_recent(), expected);
-        }
-        // Not known this time: nothing can be said to have changed.
-        let table = history.observe(reading(3, vec![pipe(None, read)]));
-        assert!(!table.rows[0].recv.is_recent());
-
-        let mut history = History::default();
-        history.observe(reading(0, vec![pipe(Some(1), write)]));
-        let table = history.observe(reading(1, vec![pipe(Some(2), write)]));
-        assert!(!table.rows[0].recv.is_recent() && table.rows[0].send.is_recent());
-    }
-}
+#[path = "history_tests.rs"]
+mod tests;

@@ -46,7 +46,7 @@ macro_rules! process {
             name: $name,
             help: $help,
             kind: ColumnKind::$kind,
-            value: |row| {
+            value: |row, _| {
                 let value: for<'a> fn(&'a Process) -> Value<'a> = $value;
                 value(row.process)
             },
@@ -60,7 +60,7 @@ macro_rules! totals {
             name: $name,
             help: $help,
             kind: ColumnKind::$kind,
-            value: |row| {
+            value: |row, _| {
                 let value: fn(ProcessTotals) -> Option<u64> = $value;
                 row.totals.and_then(value).into()
             },
@@ -90,7 +90,7 @@ static COLUMNS: &[Column<Processes>] = &[
         name: "USE%",
         help: "descriptors as a share of the limit, in percent",
         kind: ColumnKind::Number,
-        value: |row| row.percent_of_limit().into(),
+        value: |row, _| row.percent_of_limit().into(),
     },
     totals!("SOCKETS", Number, "open sockets", |t| t.sockets),
     totals!("RECVQ", Bytes, "bytes that wait for a reader in its sockets", |t| t.recv_payload),
@@ -128,7 +128,6 @@ mod tests {
         let mut process = sample::process();
         process.cmdline = "".into();
         let row = ProcessRow { process: &process, totals: None };
-        let command = (find::<Processes>("COMMAND").unwrap().value)(&row);
-        assert_eq!(command.to_string(), "[server]");
+        assert_eq!(find::<Processes>("COMMAND").unwrap().text(&row), "[server]");
     }
 }

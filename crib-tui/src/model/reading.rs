@@ -1,5 +1,6 @@
 //! One reading of a source: what was found, where, when, and what stood in the way.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::Serialize;
@@ -35,8 +36,9 @@ pub struct FilesReading {
     pub time: SystemTime,
     /// Whose files they are.
     pub process: Process,
-    /// The files, by thread table and descriptor.
-    pub files: Vec<File>,
+    /// The files, by thread table and descriptor; one of which a reader finds nothing changed is
+    /// the one that its reading before had.
+    pub files: Vec<Arc<File>>,
     /// Whether every descriptor that was open throughout the reading is in it.
     pub complete: bool,
 }

@@ -1,5 +1,6 @@
 //! Hand-made readings for tests: one file of each shape that the views tell apart.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::*;
@@ -24,14 +25,19 @@ pub(crate) fn time() -> SystemTime {
 }
 
 /// The server's files.
-pub(crate) fn reading() -> FilesReading {
+pub(crate) fn files() -> Vec<File> {
     let files = vec![tty(), pipe(), deleted(), tcp(), unix(), netlink(), bare_socket(), epoll()];
     let files = files.into_iter().zip(0..).map(|(file, fd)| File { fd: Some(fd), ..file });
+    files.chain([File::unknown(Some(9))]).collect()
+}
+
+/// The reading in which they were found.
+pub(crate) fn reading() -> FilesReading {
     FilesReading {
         source: Source::Bpf,
         time: time(),
         process: process(),
-        files: files.chain([File::unknown(Some(9))]).collect(),
+        files: files().into_iter().map(Arc::new).collect(),
         complete: true,
     }
 }
@@ -82,12 +88,12 @@ fn file(kind: Kind, ops: &str, path: &str, ino: u64) -> File {
         mode: Some(AccessMode { read: true, write: true }),
         flags: Some(OpenFlags(libc::O_RDWR as u32)),
         cloexec: Some(true),
-        pos: Some(0),
+        pos: 0.into(),
         path: Some(path.into()),
         deleted: Some(false),
-        dev: Some(Device { major: 0, minor: 8 }),
-        ino: Some(ino),
-        size: Some(0),
+        dev: Some(Device::new(0, 8)),
+        ino: ino.into(),
+        size: 0.into(),
         refs: Some(1),
         ..File::unknown(None)
     }
@@ -95,7 +101,7 @@ fn file(kind: Kind, ops: &str, path: &str, ino: u64) -> File {
 
 fn tty() -> File {
     File {
-        rdev: Some(Device { major: 136, minor: 0 }),
+        rdev: Some(Device::new(136, 0)),
         cloexec: Some(false),
         ..file(Kind::Char, "tty_fops", "/dev/pts/0", 3)
     }
@@ -113,7 +119,7 @@ fn pipe() -> File {
     File {
         mode: Some(AccessMode { read: true, write: false }),
         flags: Some(OpenFlags(libc::O_NONBLOCK as u32)),
-        pipe: Some(pipe),
+        pipe: Some(Box::new(pipe)),
         ..file(Kind::Pipe, "pipefifo_fops", "pipe:[20]", 20)
     }
 }
@@ -121,8 +127,8 @@ fn pipe() -> File {
 fn deleted() -> File {
     File {
         deleted: Some(true),
-        pos: Some(4096),
-        size: Some(1 << 40),
+        pos: 4096.into(),
+        size: (1 << 40).into(),
         tid: Some(4243),
         ..file(Kind::Regular, "ext4_file_operations", "/tmp/café\x1b[31m", 21)
     }
@@ -203,7 +209,7 @@ fn epoll() -> File {
     let watches =
         vec![Watch { fd: 5, events: 1 | 1 << 31, data: 5, ready: Some(false), file: None }];
     File {
-        epoll: Some(Epoll { watches, complete: true }),
+        epoll: Some(Box::new(Epoll { watches, complete: true })),
         ..file(Kind::Eventpoll, "eventpoll_fops", "anon_inode:[eventpoll]", 9)
     }
 }

@@ -6,7 +6,7 @@ use super::*;
 
 /// The server's files: packets in its pipe, its TCP socket and its unix socket.
 pub(crate) fn reading() -> DumpReading {
-    let mut files = sample::reading().files;
+    let mut files = sample::files();
     for file in &mut files {
         if let Some(socket) = &mut file.socket {
             socket.queues = Some(Vec::new());
@@ -99,7 +99,7 @@ fn tcp() -> Vec<Queue> {
 /// Messages with a hostile name and hostile bytes, the first with two of three files in flight,
 /// of which one is a socket with a message of its own.
 fn unix() -> Vec<Queue> {
-    let mut files = sample::reading().files;
+    let mut files = sample::files();
     let plain = File { fd: None, cloexec: None, tid: None, ..files.swap_remove(2) };
     let mut inner = File { fd: None, cloexec: None, ..files.swap_remove(4) };
     if let Some(socket) = &mut inner.socket {

@@ -1,17 +1,18 @@
 //! Hand-made dumps for tests: queues of each shape that the views tell apart, and a source that
 //! answers from them as the kernel's does.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
 
 /// The files of [`sample::reading`], and a UDP socket 10, with what is queued in them.
 pub(crate) fn files() -> Vec<File> {
-    let mut files = sample::reading().files;
-    let udp = File { fd: Some(10), ino: Some(1241), ..udp(&files[3]) };
+    let mut files = sample::files();
+    let udp = File { fd: Some(10), ino: 1241.into(), ..udp(&files[3]) };
     files.push(udp);
     for file in &mut files {
-        file.id = Some(FileId(1000 + u64::from(file.fd.unwrap_or_default())));
+        file.id = Some(FileId::new(1000 + u64::from(file.fd.unwrap_or_default())));
     }
     files[1].pipe.as_mut().unwrap().queues = Some(vec![pipe_queue()]);
     let tcp = files[3].socket.as_mut().unwrap();
@@ -21,11 +22,11 @@ pub(crate) fn files() -> Vec<File> {
     let flight = vec![files[0].clone(), in_flight(1, vec![in_flight(2, vec![deepest])])];
     files[4].socket.as_mut().unwrap().queues = Some(unix_queues(flight));
     files[5].socket.as_mut().unwrap().queues = Some(vec![netlink_queue()]);
-    files[7].watched_by = Some(vec![]);
-    files[7].epoll.as_mut().unwrap().watches[0].file = Some(FileId(1005));
+    files[7].watched_by = Some(Arc::default());
+    files[7].epoll.as_mut().unwrap().watches[0].file = Some(FileId::new(1005));
     files[7].epoll.as_mut().unwrap().watches.extend([
-        Watch { fd: 3, events: 5, data: 3, ready: Some(true), file: Some(FileId(1003)) },
-        Watch { fd: 44, events: 1, data: u64::MAX, ready: None, file: Some(FileId(1)) },
+        Watch { fd: 3, events: 5, data: 3, ready: Some(true), file: Some(FileId::new(1003)) },
+        Watch { fd: 44, events: 1, data: u64::MAX, ready: None, file: Some(FileId::new(1)) },
     ]);
     files
 }
@@ -41,7 +42,7 @@ pub(crate) fn reading() -> FilesReading {
             pipe.queues = None;
         }
     }
-    FilesReading { files, ..sample::reading() }
+    FilesReading { files: files.into_iter().map(Arc::new).collect(), ..sample::reading() }
 }
 
 /// What the kernel would answer.
@@ -235,13 +236,13 @@ fn unix_queues(flight: Vec<File>) -> Vec<Queue> {
 
 /// A unix socket in flight whose own queue holds a message with `files`.
 fn in_flight(depth: u64, files: Vec<File>) -> File {
-    let mut file = sample::reading().files.swap_remove(4);
+    let mut file = sample::files().swap_remove(4);
     (file.fd, file.cloexec) = (None, None);
-    (file.id, file.ino) = (Some(FileId(2000 + depth)), Some(5000 + depth));
+    (file.id, file.ino) = (Some(FileId::new(2000 + depth)), (5000 + depth).into());
     file.path = Some(format!("socket:[{}]", 5000 + depth).into());
     let mut message = packet(20 + depth, format!("at depth {depth}").as_bytes());
     message.file_count = Some(1);
-    message.files = if depth == 3 { vec![sample::reading().files.swap_remove(2)] } else { files };
+    message.files = if depth == 3 { vec![sample::files().swap_remove(2)] } else { files };
     let socket = file.socket.as_mut().unwrap();
     socket.queues = Some(vec![queue(QueueName::Receive, vec![message])]);
     file

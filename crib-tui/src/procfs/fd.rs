@@ -176,10 +176,10 @@ impl Table<'_> {
                 ops: None,
             });
             file.dev = Some(device(stat));
-            file.ino = Some(stat.stx_ino);
-            file.size = i64::try_from(stat.stx_size).ok();
+            file.ino = stat.stx_ino.into();
+            file.size = i64::try_from(stat.stx_size).ok().into();
             if matches!(file.kind, Kind::Char | Kind::Block) {
-                file.rdev = Some(Device { major: stat.stx_rdev_major, minor: stat.stx_rdev_minor });
+                file.rdev = Some(Device::new(stat.stx_rdev_major, stat.stx_rdev_minor));
             }
         }
         file.deleted = text.as_ref().and(deleted);
@@ -188,15 +188,15 @@ impl Table<'_> {
         file.mode = info.flags.map(fdinfo::access_mode);
         file.flags = info.flags;
         file.cloexec = info.cloexec;
-        file.pos = info.pos;
+        file.pos = info.pos.into();
         file.id = identity(&file, info.eventfd_id);
         // A pipe's or socket's name in the file system, opened with O_PATH, is not one itself.
         let opened = file.flags.is_some_and(|flags| flags.0 as i32 & libc::O_PATH == 0);
         match file.kind {
             Kind::Eventpoll if info.flags.is_some() => {
-                file.epoll = Some(Epoll { watches: info.watches, complete: true });
+                file.epoll = Some(Box::new(Epoll { watches: info.watches, complete: true }));
             }
-            Kind::Pipe | Kind::Fifo if opened => file.pipe = Some(UNKNOWN_PIPE),
+            Kind::Pipe | Kind::Fifo if opened => file.pipe = Some(Box::new(UNKNOWN_PIPE)),
             Kind::Socket if text.as_deref().is_some_and(|text| !link::is_path(text)) => {
                 let mut socket =
                     stat.and_then(|(_, around)| around.protocol).unwrap_or_else(net::unknown);
@@ -221,7 +221,7 @@ const UNKNOWN_PIPE: Pipe =
     Pipe { bytes: None, buffers: None, slots: None, readers: None, writers: None, queues: None };
 
 fn device(stat: &Statx) -> Device {
-    Device { major: stat.stx_dev_major, minor: stat.stx_dev_minor }
+    Device::new(stat.stx_dev_major, stat.stx_dev_minor)
 }
 
 fn attributes<P: rustix::path::Arg>(path: P, flags: AtFlags) -> io::Result<Statx> {
@@ -260,6 +260,6 @@ fn is_memfd_device(dev: Device) -> Option<bool> {
 /// nor its flags, which fcntl does.
 fn identity(file: &File, eventfd_id: Option<u64>) -> Option<FileId> {
     let mut hasher = DefaultHasher::new();
-    (file.dev?, file.ino?, file.kind, file.mode, eventfd_id).hash(&mut hasher);
-    Some(FileId(hasher.finish()))
+    (file.dev?, file.ino.get()?, file.kind, file.mode, eventfd_id).hash(&mut hasher);
+    Some(FileId::new(hasher.finish()))
 }

@@ -14,6 +14,7 @@ mod process;
 mod tables;
 
 use std::io;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use caps::{CapSet, Capability};
@@ -38,11 +39,11 @@ const TRIES: usize = 8;
 pub fn files(pid: u32) -> Result<FilesReading, ReadError> {
     let time = SystemTime::now();
     let (dir, process) = open(pid)?;
-    let reading = |files, complete, process| FilesReading {
+    let reading = |files: Vec<File>, complete, process| FilesReading {
         source: Source::Procfs,
         time,
         process,
-        files,
+        files: files.into_iter().map(Arc::new).collect(),
         complete,
     };
     if process.state != ProcessState::Alive {
@@ -269,7 +270,7 @@ fn add_sockets(dir: &ProcDir, files: &mut [File]) {
     }
     let sockets = Sockets::read(dir);
     for file in files.iter_mut().filter(is_socket) {
-        let found = file.ino.and_then(|ino| sockets.get(ino));
+        let found = file.ino.get().and_then(|ino| sockets.get(ino));
         if let (Some(found), Some(socket)) = (found, &mut file.socket) {
             **socket = Socket { inflight_files: socket.inflight_files, ..found.clone() };
         }

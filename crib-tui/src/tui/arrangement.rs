@@ -4,7 +4,9 @@ use std::fmt::{self, Debug};
 use std::sync::Arc;
 
 use super::view::files::COLUMNS;
-use super::widget::table::{Sort, arrange};
+use super::widget::arrange::arrange;
+use super::widget::table::Sort;
+use crate::model::filter::Room;
 use crate::model::{FileRow, FilesTable, Filter, FilterError};
 
 /// What the user chose to see. Cheap to clone: a copy goes with each request, so that the
@@ -20,13 +22,15 @@ pub struct Arrangement {
 impl Arrangement {
     /// The places in `table.rows` of the rows to show, in order.
     pub fn order(&self, table: &FilesTable) -> Vec<u32> {
+        let mut room = Room::default();
         arrange(&table.rows, COLUMNS, self.sort, |row| {
             self.filter.as_ref().is_none_or(|active| {
-                active.filter.matches(&FileRow {
+                let row = FileRow {
                     process: &table.process,
                     file: &row.file,
                     age: Some(row.seen.age(table.time)),
-                })
+                };
+                active.filter.matches_with(&row, &mut room)
             })
         })
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ use crate::tui::worker::Readings;
 /// only a bug would make it.
 struct Sample {
     files_until: usize,
+    /// Each reading of files waits for a word from here, where there is anyone to give it.
+    gate: Option<mpsc::Receiver<()>>,
 }
 
 impl Readings for Sample {
@@ -39,6 +41,9 @@ impl Readings for Sample {
     fn files(&mut self, _: u32) -> Result<FilesReading, ReadError> {
         assert_ne!(self.files_until, 0, "a bug, for the test");
         self.files_until -= 1;
+        if let Some(gate) = &self.gate {
+            let _ = gate.recv();
+        }
         Ok(sample::reading())
     }
 
@@ -100,7 +105,11 @@ impl Session {
     }
 
     async fn with_delay(files_until: usize, delay: Duration) -> Self {
-        let (worker, opened) = Worker::start(move || Ok(Sample { files_until })).await.unwrap();
+        Self::of(Sample { files_until, gate: None }, delay).await
+    }
+
+    async fn of(sample: Sample, delay: Duration) -> Self {
+        let (worker, opened) = Worker::start(move || Ok(sample)).await.unwrap();
         let theme = Theme::new(true, false);
         let app = App::new(None, None, delay, opened, theme, TimeZone::UTC);
         let keys = Keys::default();
@@ -175,6 +184,27 @@ async fn keys_do_not_wait_for_the_next_refresh() {
     });
     assert_eq!(session.run().await, Ok(Exit::Quit));
     hands.join().unwrap();
+}
+
+#[tokio::test]
+async fn a_reading_that_takes_long_holds_up_neither_keys_nor_drawing() {
+    let (finish, gate) = mpsc::channel();
+    let sample = Sample { files_until: usize::MAX, gate: Some(gate) };
+    let mut session = Session::of(sample, Duration::from_millis(5)).await;
+    session.until("3 processes").await;
+    session.press(KeyCode::Enter);
+    session.until("reading its open files").await;
+    session.press(KeyCode::Char('?'));
+    session.until("crib-top help").await;
+    session.press(KeyCode::Esc);
+    session.until("reading its open files").await;
+    finish.send(()).unwrap();
+    session.until("/dev/pts/0").await;
+    // The next one is under way, and the rows can be gone through meanwhile.
+    session.press(KeyCode::Down);
+    session.press(KeyCode::Char('f'));
+    session.until("filter: ").await;
+    drop(finish);
 }
 
 #[tokio::test]

@@ -97,17 +97,22 @@ pub const FLAG_ABBREVIATIONS: &[(&str, &str)] = &[
 /// the first has a column of its own, the second is on every file of a 64-bit process.
 pub fn flags(flags: Option<OpenFlags>, cloexec: Option<bool>) -> String {
     let mut text = String::new();
+    push_flags(&mut text, flags, cloexec);
+    text
+}
+
+/// As [`flags`], appended to `text`.
+pub fn push_flags(text: &mut String, flags: Option<OpenFlags>, cloexec: Option<bool>) {
     for name in flags.into_iter().flat_map(OpenFlags::names) {
         if matches!(name, "O_RDONLY" | "O_WRONLY" | "O_RDWR" | "O_LARGEFILE") {
             continue;
         }
         let known = FLAG_ABBREVIATIONS.iter().find(|(long, _)| *long == name);
-        push_word(&mut text, known.map_or(name.trim_start_matches("O_"), |(_, short)| short));
+        push_word(text, known.map_or(name.trim_start_matches("O_"), |(_, short)| short));
     }
     if cloexec == Some(true) {
-        push_word(&mut text, "CX");
+        push_word(text, "CX");
     }
-    text
 }
 
 fn push_word(text: &mut String, word: &str) {
@@ -119,23 +124,29 @@ fn push_word(text: &mut String, word: &str) {
 
 /// What `value` displays, in ASCII where the terminal has no more.
 pub fn name(value: &impl Display, glyphs: &Glyphs) -> String {
-    let text = value.to_string();
-    if !glyphs.ascii || text.is_ascii() {
-        return text;
+    let mut text = String::new();
+    push_name(&mut text, value, glyphs);
+    text
+}
+
+/// As [`name`], appended to `text`.
+pub fn push_name(text: &mut String, value: &impl Display, glyphs: &Glyphs) {
+    let start = text.len();
+    // Writing to a String does not fail, here and below.
+    let _ = write!(text, "{value}");
+    if !glyphs.ascii || text[start..].is_ascii() {
+        return;
     }
-    let mut ascii = String::with_capacity(text.len());
     let mut utf8 = [0; 4];
-    for c in text.chars() {
+    for c in text.split_off(start).chars() {
         if c.is_ascii() {
-            ascii.push(c);
+            text.push(c);
         } else {
             for byte in c.encode_utf8(&mut utf8).bytes() {
-                // Writing to a String does not fail.
-                let _ = write!(ascii, "\\x{byte:02x}");
+                let _ = write!(text, "\\x{byte:02x}");
             }
         }
     }
-    ascii
 }
 
 /// `text` in at most `width` columns, its end cut off.

@@ -294,9 +294,6 @@ struct Session {
     number: u64,
     start_ticks: Option<u64>,
     history: History,
-    /// The table before the latest: freed here and late, since freeing a million rows takes
-    /// longer than drawing may.
-    retired: Option<Arc<FilesTable>>,
 }
 
 impl Session {
@@ -326,7 +323,6 @@ impl Session {
         if reading.process.state == ProcessState::Zombie && reading.files.is_empty() {
             return FilesOutcome::Ended { zombie: true };
         }
-        self.retired = self.history.latest().cloned();
         let table = self.history.observe(reading);
         let arrangement = request.arrangement;
         let order = arrangement.order(&table);

@@ -27,7 +27,7 @@ impl Readings for Script {
         self.files(request.pid).map(|reading| DumpReading {
             time: reading.time,
             process: reading.process,
-            files: reading.files,
+            files: reading.files.into_iter().map(Arc::unwrap_or_clone).collect(),
             complete: reading.complete,
             runs: 1,
         })

@@ -11,7 +11,8 @@ use crib_common::record::FileRecord;
 use super::file::{self, Name};
 use super::payload::Room;
 use super::tables::Tables;
-use super::{IdKey, packet, sender, socket, tcp, watchers};
+use super::watchers::Watchers;
+use super::{IdKey, packet, sender, socket, tcp};
 use crate::decode::{DecodeError, Record};
 use crate::model::{Dump, DumpFiles, File, Packet, Queue, QueueName};
 
@@ -64,7 +65,12 @@ pub fn dump<'a>(
     assembly.close_file();
     let mut dumped = assembly.dumped;
     if request.files == DumpFiles::All {
-        watchers::find(&mut dumped.files);
+        let watchers = Watchers::among(dumped.files.iter());
+        for file in &mut dumped.files {
+            if let Some(right) = watchers.correction(file) {
+                file.watched_by = right;
+            }
+        }
     }
     Ok(dumped)
 }
@@ -125,11 +131,13 @@ impl<N: Fn(u64) -> Option<Arc<str>>> Assembly<'_, N> {
             Record::Pipe(record) => self.with_file(|file, in_flight| {
                 let mut pipe = file::pipe(&record);
                 pipe.queues = (!in_flight).then(Vec::new);
-                file.pipe = Some(pipe);
+                file.pipe = Some(Box::new(pipe));
             }),
             Record::Watches(entries, whole) => {
                 let key = self.key;
-                self.with_file(|file, _| file.epoll = Some(file::epoll(&entries, whole, key)));
+                self.with_file(|file, _| {
+                    file.epoll = Some(Box::new(file::epoll(&entries, whole, key)))
+                });
             }
             Record::Queue(record) => self.queue(&record),
             Record::Packet(record) => self.packet(&record),

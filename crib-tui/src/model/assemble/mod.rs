@@ -22,7 +22,7 @@ use std::hash::{BuildHasher, RandomState};
 use super::{FileId, PacketId};
 
 pub use dump::{Dumped, dump};
-pub use table::files;
+pub use table::TableFiles;
 pub use totals::totals;
 
 /// Makes identities of kernel addresses: a keyed hash, whose key never leaves the program, so
@@ -32,7 +32,7 @@ pub struct IdKey(RandomState);
 
 impl IdKey {
     fn file(&self, address: u64) -> FileId {
-        FileId(self.0.hash_one(address))
+        FileId::new(self.0.hash_one(address))
     }
 
     /// Of the address and of what stays the same for as long as the packet waits.

@@ -11,13 +11,22 @@ use crib_common::record::FileRecord;
 #[derive(Default)]
 pub(super) struct Tables {
     owners: HashMap<u64, u32>,
+    /// The table that was asked for last, with its owner: files come table by table.
+    last: Option<(u64, u32)>,
     common: Option<u64>,
 }
 
 impl Tables {
     /// The thread through which a table was first seen.
     pub(super) fn first_owner(&mut self, table: u64, tid: u32) -> u32 {
-        *self.owners.entry(table).or_insert(tid)
+        match self.last {
+            Some((last, owner)) if last == table => owner,
+            _ => {
+                let owner = *self.owners.entry(table).or_insert(tid);
+                self.last = Some((table, owner));
+                owner
+            }
+        }
     }
 
     /// The thread whose own table a file is in; none for the process's common table, which is

@@ -55,8 +55,20 @@ impl<T: Table> Filter<T> {
 
     /// Whether a row fulfils the condition.
     pub fn matches(&self, row: &T::Row<'_>) -> bool {
-        self.expr.matches(row)
+        self.matches_with(row, &mut Room::default())
     }
+
+    /// As [`Self::matches`], in room that is kept from row to row.
+    pub fn matches_with(&self, row: &T::Row<'_>, room: &mut Room) -> bool {
+        self.expr.matches(row, room)
+    }
+}
+
+/// Room for the texts that a comparison puts together, one for each side.
+#[derive(Clone, Debug, Default)]
+pub struct Room {
+    left: String,
+    right: String,
 }
 
 impl<T: Table> Display for Filter<T> {
@@ -143,35 +155,37 @@ impl Comparison {
 }
 
 impl<T: Table> Expr<T> {
-    fn matches(&self, row: &T::Row<'_>) -> bool {
+    fn matches(&self, row: &T::Row<'_>, room: &mut Room) -> bool {
+        let Room { left: text, right: other } = room;
         match self {
-            Self::And(all) => all.iter().all(|expr| expr.matches(row)),
-            Self::Or(any) => any.iter().any(|expr| expr.matches(row)),
-            Self::Not(expr) => !expr.matches(row),
+            Self::And(all) => all.iter().all(|expr| expr.matches(row, room)),
+            Self::Or(any) => any.iter().any(|expr| expr.matches(row, room)),
+            Self::Not(expr) => !expr.matches(row, room),
             Self::Constant(value) => *value,
-            Self::Has(column) => (column.value)(row).is_truthy(),
-            Self::Word(word) => T::columns()
-                .iter()
-                .filter(|column| column.kind == ColumnKind::Text)
-                .map(|column| (column.value)(row))
-                .any(|value| value.is_known() && word.regex.is_match(&value.text())),
+            Self::Has(column) => (column.value)(row, text).is_truthy(),
+            Self::Word(word) => {
+                T::columns().iter().filter(|column| column.kind == ColumnKind::Text).any(|column| {
+                    let value = (column.value)(row, text);
+                    value.is_known() && word.regex.is_match(value.text(other))
+                })
+            }
             Self::Compare(left, comparison, right) => {
-                let (left, right) = (left.value(row), right.value(row));
+                let (left, right) = (left.value(row, text), right.value(row, other));
                 left.is_known() && right.is_known() && comparison.holds(left.cmp(&right))
             }
             Self::Match { operand, negated, regex } => {
-                let value = operand.value(row);
-                value.is_known() && regex.is_match(&value.text()) != *negated
+                let value = operand.value(row, text);
+                value.is_known() && regex.is_match(value.text(other)) != *negated
             }
         }
     }
 }
 
 impl<T: Table> Operand<T> {
-    fn value<'r>(&'r self, row: &'r T::Row<'_>) -> Value<'r> {
+    fn value<'r>(&'r self, row: &'r T::Row<'_>, room: &'r mut String) -> Value<'r> {
         match self {
-            Self::Column(column) => (column.value)(row),
-            Self::Literal(value) => value.clone(),
+            Self::Column(column) => (column.value)(row, room),
+            Self::Literal(value) => value.borrowed(),
         }
     }
 }

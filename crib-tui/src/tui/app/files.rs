@@ -246,7 +246,20 @@ impl Files {
 
     /// Finds the selected file again.
     pub fn follow(&mut self, page: Page) {
-        self.with_cursor(|cursor, len, key| cursor.follow(len, page.0, key));
+        let rows = self.table.as_ref().map_or(&[][..], |table| &table.rows);
+        let order = &self.order;
+        let key = |index: usize| rows[order[index] as usize].file.key();
+        // Rows are ordered by thread and descriptor, and their numbers lie close to one another:
+        // of a million rows few have to be looked at.
+        let find = |wanted: &FileKey| {
+            let &(tid, fd, _) = wanted;
+            let place = |row: &TrackedFile| (row.file.tid, row.file.fd);
+            let first = rows.partition_point(|row| place(row) < (tid, fd));
+            let same = rows[first..].iter().take_while(|row| place(row) == (tid, fd));
+            let row = first + same.map(|row| row.file.key()).position(|key| key == *wanted)?;
+            order.iter().position(|&number| number as usize == row)
+        };
+        self.cursor.follow_with(order.len(), page.0, key, find);
     }
 
     fn with_cursor(
@@ -282,6 +295,6 @@ fn matches(file: &File, needle: &str, glyphs: &Glyphs) -> bool {
     holds(file.kind.name())
         || file.ops.as_deref().is_some_and(holds)
         || file.fd.is_some_and(|fd| fd.to_string() == needle)
-        || cells::state(file).is_some_and(|state| holds(&state))
+        || holds(&cells::state(file))
         || holds(&cells::name(file, glyphs))
 }

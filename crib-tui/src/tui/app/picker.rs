@@ -8,7 +8,8 @@ use nucleo_matcher::{Config, Matcher, Utf32Str};
 use super::Page;
 use crate::model::{Process, ProcessTotals};
 use crate::tui::view::picker::{self as view, COLUMNS};
-use crate::tui::widget::table::{Cursor, Direction, Sort, arrange};
+use crate::tui::widget::arrange::arrange;
+use crate::tui::widget::table::{Cursor, Direction, Sort};
 use crate::tui::worker::ProcessList;
 
 /// A row of the list.

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use super::lines::{Lines, amount};
 use super::{cells, socket};
 use crate::model::{
-    Device, Epoll, File, FileId, FilesTable, Kind, Pipe, Presence, Queue, Seen, TrackedFile, Watch,
+    Device, Epoll, File, FileId, FilesTable, Kind, Pipe, Presence, Queue, TrackedFile, Watch,
 };
 use crate::tui::app::screens::{FileScreen, Link, Root};
 use crate::tui::format::age;
@@ -124,24 +124,24 @@ fn watched<'a>(watch: &Watch, table: Option<&'a FilesTable>) -> Option<&'a File>
         .iter()
         .take_while(|row| (row.file.tid, row.file.fd) == place)
         .filter(|row| !row.is_closed())
-        .map(|row| &row.file)
+        .map(|row| &*row.file)
         .find(|file| watch.file.is_none() || file.id == watch.file)
 }
 
 /// The files that are open, by what they are.
 fn by_identity(table: Option<&FilesTable>) -> HashMap<FileId, &File> {
     let rows = table.map_or(&[][..], |table| &table.rows);
-    let open = rows.iter().filter(|row| !row.is_closed()).map(|row| &row.file);
+    let open = rows.iter().filter(|row| !row.is_closed()).map(|row| &*row.file);
     open.filter_map(|file| Some((file.id?, file))).collect()
 }
 
 /// The epoll instances that watch a file: as it says itself, or as the table tells.
 fn watchers(file: &File, table: Option<&FilesTable>) -> Option<Vec<u32>> {
     if let Some(watchers) = &file.watched_by {
-        return Some(watchers.clone());
+        return Some(watchers.to_vec());
     }
     let (id, table): (FileId, _) = file.id.zip(table)?;
-    let epolls = || table.rows.iter().filter(|row| !row.is_closed()).map(|row| &row.file);
+    let epolls = || table.rows.iter().filter(|row| !row.is_closed()).map(|row| &*row.file);
     let known = epolls().filter(|file| file.kind == Kind::Eventpoll).all(|file| {
         let epoll = file.epoll.as_ref();
         epoll.is_some_and(|epoll| epoll.watches.iter().all(|watch| watch.file.is_some()))
@@ -177,13 +177,13 @@ fn file(lines: &mut Lines, screen: &FileScreen, facts: &Facts<'_>) {
     if file.deleted == Some(true) {
         lines.field("deleted", "yes: it has no name any more".to_owned());
     }
-    lines.field("size", file.size.map(amount));
-    lines.field("position", file.pos.map(amount));
+    lines.field("size", file.size.get().map(amount));
+    lines.field("position", file.pos.get().map(amount));
     lines.number("file system", file.dev);
     if let Some(Device { .. }) = file.rdev {
         lines.number("device", file.rdev);
     }
-    lines.number("inode", file.ino);
+    lines.number("inode", file.ino.get());
     lines.number("references", file.refs);
     if let Some(watchers) = watchers(file, facts.table) {
         let watchers: Vec<_> = watchers.iter().map(|fd| format!("fd {fd}")).collect();
@@ -196,9 +196,9 @@ fn file(lines: &mut Lines, screen: &FileScreen, facts: &Facts<'_>) {
     let seen = age(row.seen.age(facts.now));
     lines.field(
         "seen for",
-        match row.seen {
-            Seen::AtLeastSince(_) => format!("{seen} at least: it was open before"),
-            Seen::Since(_) => seen,
+        match row.seen.is_at_least() {
+            true => format!("{seen} at least: it was open before"),
+            false => seen,
         },
     );
 }

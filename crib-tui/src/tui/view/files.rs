@@ -11,7 +11,7 @@ use super::{cells, say};
 use crate::model::column::Value;
 use crate::model::{AccessMode, Changed, File, Presence, ProcessState, Queued, Seen, TrackedFile};
 use crate::tui::app::{App, Files, Phase};
-use crate::tui::format::{age, flags, queue, shifted};
+use crate::tui::format::{age, flags, push_flags, queue, shifted};
 use crate::tui::theme::{Glyphs, Theme};
 use crate::tui::widget::table::{Align, Column, Direction, FILL, Rows, draw_headings, draw_rows};
 
@@ -32,7 +32,7 @@ pub const COLUMNS: &[Column<TrackedFile, Context>] = &[
         align: Align::Right,
         first: Direction::Ascending,
         cell: |row, _, _| Line::raw(row.file.fd.map(|fd| fd.to_string()).unwrap_or_default()),
-        key: |row| {
+        key: |row, _| {
             // As the reading is ordered: the process's own table, then those of threads.
             let thread = row.file.tid.map_or(0, |tid| i128::from(tid) + 1);
             row.file.fd.map_or(Value::Unknown, |fd| Value::Int((thread << 32) + i128::from(fd)))
@@ -46,7 +46,7 @@ pub const COLUMNS: &[Column<TrackedFile, Context>] = &[
         align: Align::Left,
         first: Direction::Ascending,
         cell: |row, _, _| Line::raw(row.file.kind.name()),
-        key: |row| Value::from(row.file.kind.name()),
+        key: |row, _| Value::from(row.file.kind.name()),
     },
     Column {
         title: "OPS",
@@ -58,7 +58,7 @@ pub const COLUMNS: &[Column<TrackedFile, Context>] = &[
         cell: |row, context, _| {
             Line::styled(row.file.ops.as_deref().unwrap_or("-"), context.theme.dim)
         },
-        key: |row| Value::from(row.file.ops.as_deref()),
+        key: |row, _| Value::from(row.file.ops.as_deref()),
     },
     Column {
         title: "MODE",
@@ -68,7 +68,7 @@ pub const COLUMNS: &[Column<TrackedFile, Context>] = &[
         align: Align::Left,
         first: Direction::Ascending,
         cell: |row, _, _| Line::raw(row.file.mode.map_or("", AccessMode::name)),
-        key: |row| row.file.mode.map(AccessMode::name).into(),
+        key: |row, _| row.file.mode.map(AccessMode::name).into(),
     },
     Column {
         title: "FLAGS",
@@ -78,7 +78,11 @@ pub const COLUMNS: &[Column<TrackedFile, Context>] = &[
         align: Align::Left,
         first: Direction::Ascending,
         cell: |row, _, _| Line::raw(flags(row.file.flags, row.file.cloexec)),
-        key: |row| Value::from(flags(row.file.flags, row.file.cloexec)),
+        key: |row, room| {
+            room.clear();
+            push_flags(room, row.file.flags, row.file.cloexec);
+            Value::from(&**room)
+        },
     },
     Column {
         title: "RECV-Q",
@@ -88,7 +92,7 @@ pub const COLUMNS: &[Column<TrackedFile, Context>] = &[
         align: Align::Right,
         first: Direction::Descending,
         cell: |row, context, _| counts(row, row.file.queued().0, row.recv, &context.theme),
-        key: |row| waiting(row.file.queued().0),
+        key: |row, _| waiting(row.file.queued().0),
     },
     Column {
         title: "SEND-Q",
@@ -98,7 +102,7 @@ pub const COLUMNS: &[Column<TrackedFile, Context>] = &[
         align: Align::Right,
         first: Direction::Descending,
         cell: |row, context, _| counts(row, row.file.queued().1, row.send, &context.theme),
-        key: |row| waiting(row.file.queued().1),
+        key: |row, _| waiting(row.file.queued().1),
     },
     Column {
         title: "SIZE/POS",
@@ -108,9 +112,9 @@ pub const COLUMNS: &[Column<TrackedFile, Context>] = &[
         align: Align::Right,
         first: Direction::Descending,
         cell: |row, _, _| Line::raw(cells::size_and_pos(&row.file)),
-        key: |row| match row.file.size {
+        key: |row, _| match row.file.size.get() {
             Some(size) => Value::from(size),
-            None => Value::from(row.file.pos),
+            None => Value::from(row.file.pos.get()),
         },
     },
     Column {
@@ -121,12 +125,9 @@ pub const COLUMNS: &[Column<TrackedFile, Context>] = &[
         align: Align::Right,
         first: Direction::Ascending,
         cell: |row, context, _| Line::styled(seen(row.seen, context.now), context.theme.dim),
-        key: |row| {
-            // Younger ones have been seen since later.
-            let (Seen::AtLeastSince(time) | Seen::Since(time)) = row.seen;
-            let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-            let older = i128::from(matches!(row.seen, Seen::AtLeastSince(_)));
-            Value::Int(-i128::try_from(since.as_nanos()).unwrap_or(i128::MAX) + older)
+        key: |row, _| {
+            // By age, which is the less the later a file has been seen since.
+            Value::Int(-i128::from(row.seen.rank()))
         },
     },
     Column {
@@ -141,9 +142,10 @@ pub const COLUMNS: &[Column<TrackedFile, Context>] = &[
             let text = cells::name(&row.file, glyphs);
             Line::raw(shifted(&text, context.shift, width.into(), glyphs).into_owned())
         },
-        key: |row| {
-            let name = cells::name(&row.file, &Glyphs::UNICODE);
-            if name.is_empty() { Value::Unknown } else { Value::from(name) }
+        key: |row, room| {
+            room.clear();
+            cells::push_name(room, &row.file, &Glyphs::UNICODE);
+            if room.is_empty() { Value::Unknown } else { Value::from(&**room) }
         },
     },
 ];
@@ -180,10 +182,7 @@ fn waiting<'a>(queued: Option<Queued>) -> Value<'a> {
 /// For how long a file has been seen; `>` where it was there before the first reading.
 fn seen(seen: Seen, now: SystemTime) -> String {
     let text = age(seen.age(now));
-    match seen {
-        Seen::AtLeastSince(_) => format!(">{text}"),
-        Seen::Since(_) => text,
-    }
+    if seen.is_at_least() { format!(">{text}") } else { text }
 }
 
 /// A row's mark and style.

@@ -36,7 +36,7 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
         align: Align::Right,
         first: Direction::Ascending,
         cell: |(process, _), _, _| Line::raw(process.pid.to_string()),
-        key: |(process, _)| Value::from(process.pid),
+        key: |(process, _), _| Value::from(process.pid),
     },
     Column {
         title: "USER",
@@ -46,7 +46,7 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
         align: Align::Left,
         first: Direction::Ascending,
         cell: |(process, _), context, _| user(process, &context.theme),
-        key: |(process, _)| match (&process.user, process.uid) {
+        key: |(process, _), _| match (&process.user, process.uid) {
             (Some(user), _) => Value::from(user.as_str()),
             (None, uid) => Value::from(uid.map(|uid| uid.to_string())),
         },
@@ -61,7 +61,7 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
         cell: |(_, totals), context, _| {
             number(totals.map(|totals| totals.fd_count), &context.theme)
         },
-        key: |(_, totals)| Value::from(totals.map(|totals| totals.fd_count)),
+        key: |(_, totals), _| Value::from(totals.map(|totals| totals.fd_count)),
     },
     Column {
         title: "LIMIT",
@@ -71,7 +71,7 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
         align: Align::Right,
         first: Direction::Descending,
         cell: |(process, _), context, _| limit(process.fd_limit, &context.theme),
-        key: |(process, _)| Value::from(process.fd_limit),
+        key: |(process, _), _| Value::from(process.fd_limit),
     },
     Column {
         title: "USE%",
@@ -81,7 +81,7 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
         align: Align::Right,
         first: Direction::Descending,
         cell: |entry, context, width| usage(entry, &context.theme, width),
-        key: |(process, totals)| {
+        key: |(process, totals), _| {
             // To a millionth, so that 1 of 1,000,000 is more than nothing.
             let share = |fds: u64| percent(fds.saturating_mul(10_000), process.fd_limit);
             Value::from(totals.and_then(|totals| share(totals.fd_count)))
@@ -97,7 +97,7 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
         cell: |(_, totals), context, _| {
             number(totals.and_then(|totals| totals.sockets), &context.theme)
         },
-        key: |(_, totals)| Value::from(totals.and_then(|totals| totals.sockets)),
+        key: |(_, totals), _| Value::from(totals.and_then(|totals| totals.sockets)),
     },
     Column {
         title: "RECV-Q",
@@ -109,7 +109,7 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
         cell: |(_, totals), context, _| {
             amount(totals.and_then(|totals| totals.recv_payload), &context.theme)
         },
-        key: |(_, totals)| Value::from(totals.and_then(|totals| totals.recv_payload)),
+        key: |(_, totals), _| Value::from(totals.and_then(|totals| totals.recv_payload)),
     },
     Column {
         title: "SEND-Q",
@@ -121,7 +121,7 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
         cell: |(_, totals), context, _| {
             amount(totals.and_then(|totals| totals.send_payload), &context.theme)
         },
-        key: |(_, totals)| Value::from(totals.and_then(|totals| totals.send_payload)),
+        key: |(_, totals), _| Value::from(totals.and_then(|totals| totals.send_payload)),
     },
     Column {
         title: "AGE",
@@ -136,7 +136,7 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
             Line::styled(age(age_of), context.theme.dim)
         },
         // Who started earlier is older.
-        key: |(process, _)| Value::Int(-i128::from(process.start_ticks)),
+        key: |(process, _), _| Value::Int(-i128::from(process.start_ticks)),
     },
     Column {
         title: "COMMAND",
@@ -150,7 +150,7 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
             let comm = cut_end(&comm, width.into(), &context.theme.glyphs).into_owned();
             Line::styled(comm, command_style(process, &context.theme))
         },
-        key: |(process, _)| Value::from(&process.comm),
+        key: |(process, _), _| Value::from(&process.comm),
     },
     Column {
         title: "COMMAND LINE",
@@ -173,7 +173,7 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
             };
             Line::styled(text.into_owned(), theme.dim)
         },
-        key: |(process, _)| Value::from(&process.cmdline),
+        key: |(process, _), _| Value::from(&process.cmdline),
     },
 ];
 

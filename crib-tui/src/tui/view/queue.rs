@@ -66,7 +66,7 @@ const INDEX: SlotColumn = Column {
     align: Align::Right,
     first: Direction::Ascending,
     cell: |slot, _, _| Line::raw(slot.index.to_string()),
-    key: |slot| Value::from(u64::from(slot.index)),
+    key: |slot, _| Value::from(u64::from(slot.index)),
 };
 
 const LEN: SlotColumn = Column {
@@ -77,7 +77,7 @@ const LEN: SlotColumn = Column {
     align: Align::Right,
     first: Direction::Descending,
     cell: |slot, context, _| known(slot, slot.field(|packet| packet.len), context),
-    key: |slot| Value::from(slot.field(|packet| packet.len).map(u64::from)),
+    key: |slot, _| Value::from(slot.field(|packet| packet.len).map(u64::from)),
 };
 
 const TRUESIZE: SlotColumn = Column {
@@ -88,7 +88,7 @@ const TRUESIZE: SlotColumn = Column {
     align: Align::Right,
     first: Direction::Descending,
     cell: |slot, context, _| known(slot, slot.field(|packet| packet.truesize), context),
-    key: |slot| Value::from(slot.field(|packet| packet.truesize).map(u64::from)),
+    key: |slot, _| Value::from(slot.field(|packet| packet.truesize).map(u64::from)),
 };
 
 const TIME: SlotColumn = Column {
@@ -102,7 +102,7 @@ const TIME: SlotColumn = Column {
         let time = slot.field(|packet| packet.time);
         Line::raw(time.map(|time| moment(time, &context.zone)).unwrap_or_default())
     },
-    key: |slot| {
+    key: |slot, _| {
         let time = slot.field(|packet| packet.time);
         let since = time.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
         since.map_or(Value::Unknown, |since| {
@@ -119,7 +119,7 @@ const FROM: SlotColumn = Column {
     align: Align::Left,
     first: Direction::Ascending,
     cell: from_cell,
-    key: from_key,
+    key: |slot, _| from_key(slot),
 };
 
 /// As [`FROM`], where there is nothing else.
@@ -133,7 +133,7 @@ const SEQ: SlotColumn = Column {
     align: Align::Right,
     first: Direction::Ascending,
     cell: |slot, context, _| known(slot, slot.field(|packet| packet.seq), context),
-    key: |slot| Value::from(slot.field(|packet| packet.seq).map(u64::from)),
+    key: |slot, _| Value::from(slot.field(|packet| packet.seq).map(u64::from)),
 };
 
 const FLAGS: SlotColumn = Column {
@@ -144,7 +144,7 @@ const FLAGS: SlotColumn = Column {
     align: Align::Left,
     first: Direction::Ascending,
     cell: |slot, _, _| Line::raw(slot.flags().unwrap_or_default()),
-    key: |slot| Value::from(slot.flags()),
+    key: |slot, _| Value::from(slot.flags()),
 };
 
 const FILES: SlotColumn = Column {
@@ -155,7 +155,7 @@ const FILES: SlotColumn = Column {
     align: Align::Right,
     first: Direction::Descending,
     cell: |slot, context, _| number(slot.files().map(u64::from), &context.theme),
-    key: |slot| Value::from(slot.files().map(u64::from)),
+    key: |slot, _| Value::from(slot.files().map(u64::from)),
 };
 
 const DATA: SlotColumn = Column {
@@ -178,7 +178,7 @@ const DATA: SlotColumn = Column {
         };
         Line::raw(text.into_owned())
     },
-    key: |slot| Value::from(slot.field(|packet| Some(crate::model::escape(&packet.payload)))),
+    key: |slot, _| Value::from(slot.field(|packet| Some(crate::model::escape(&packet.payload)))),
 };
 
 fn from_cell<'a>(slot: &'a Slot, context: &'a Context, width: u16) -> Line<'a> {

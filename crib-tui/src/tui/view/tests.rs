@@ -3,6 +3,7 @@
 mod drill;
 mod session;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -60,9 +61,9 @@ fn processes() -> ProcessesReading {
 fn changed() -> Stage {
     let mut stage = Stage::of_files(sample::reading());
     let mut later = reading_after(95);
-    let socket = later.files[3].socket.as_mut().unwrap();
+    let socket = Arc::make_mut(&mut later.files[3]).socket.as_mut().unwrap();
     socket.recv = Some(Queued { messages: Some(40), payload: Some(163_840), memory: None });
-    let mut listener = File { fd: Some(8), ..later.files[3].clone() };
+    let mut listener = File { fd: Some(8), ..File::clone(&later.files[3]) };
     let socket = listener.socket.as_mut().unwrap();
     (socket.state, socket.recv) = (Some(State::LISTEN), Some(Queued::default()));
     (socket.local, socket.remote) = (Some("0.0.0.0:80".into()), Some("".into()));
@@ -72,13 +73,13 @@ fn changed() -> Stage {
         kind: Kind::Regular,
         mode: Some(AccessMode { read: false, write: true }),
         path: Some("/var/log/a-rather-long-directory-name/with-many-parts/access.log".into()),
-        size: Some(1_234_567),
-        pos: Some(1_234_567),
+        size: 1_234_567.into(),
+        pos: 1_234_567.into(),
         cloexec: Some(true),
         ..File::unknown(Some(11))
     };
     later.files.remove(1);
-    later.files.extend([listener, log]);
+    later.files.extend([listener, log].map(Arc::new));
     stage.tick();
     stage.read(later);
     stage
@@ -299,6 +300,7 @@ fn hostile_names_are_escaped_and_lose_no_row() {
     reading.files = (0..)
         .zip(names)
         .map(|(fd, name)| File { path: Some(name.into()), ..File::unknown(Some(fd)) })
+        .map(Arc::new)
         .collect();
     let mut stage = Stage::of_files(reading);
     assert_snapshot!("hostile_names", at_height(&mut stage, 10));
@@ -310,7 +312,7 @@ fn closely(fd: u32) -> Stage {
     let mut stage = changed();
     // What a dump finds is what the table has.
     let files = stage.app.files.as_ref().unwrap();
-    stage.world = files.rows().iter().map(|row| row.file.clone()).collect();
+    stage.world = files.rows().iter().map(|row| File::clone(&row.file)).collect();
     stage.open(fd);
     stage
 }
@@ -358,8 +360,10 @@ fn help_40x8() {
 
 #[test]
 fn a_million_files_are_one_table() {
-    let files = (0..1_000_000).map(|fd| File { id: Some(FileId(1)), ..File::unknown(Some(fd)) });
-    let mut stage = Stage::of_files(FilesReading { files: files.collect(), ..sample::reading() });
+    let files =
+        (0..1_000_000).map(|fd| File { id: Some(FileId::new(1)), ..File::unknown(Some(fd)) });
+    let files = files.map(Arc::new).collect();
+    let mut stage = Stage::of_files(FilesReading { files, ..sample::reading() });
     stage.keys("G");
     let screen = stage.screen();
     assert!(

@@ -2,7 +2,6 @@
 //! they are seen, and a selection that follows a row by what it is.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -33,8 +32,9 @@ pub struct Column<R, C> {
     pub first: Direction,
     /// What stands in a row's cell of the given width; a wider text is cut.
     pub cell: for<'a> fn(&'a R, &'a C, u16) -> Line<'a>,
-    /// What a row is sorted by.
-    pub key: for<'a> fn(&'a R) -> Value<'a>,
+    /// What a row is sorted by. A text that has to be put together is put together in the string
+    /// that is given.
+    pub key: for<'a> fn(&'a R, &'a mut String) -> Value<'a>,
 }
 
 /// The width of a column that takes what the others leave.
@@ -82,32 +82,6 @@ pub struct Sort {
     pub column: usize,
     /// The direction.
     pub direction: Direction,
-}
-
-/// The unknown stands last in either direction.
-fn compare(a: &Value<'_>, b: &Value<'_>, direction: Direction) -> Ordering {
-    match direction {
-        Direction::Descending if a.is_known() && b.is_known() => b.cmp(a),
-        _ => a.cmp(b),
-    }
-}
-
-/// The numbers of the rows that `wanted` holds for, in the wanted order; rows that sort alike
-/// keep the order they came in.
-pub fn arrange<R, C>(
-    rows: &[R],
-    columns: &[Column<R, C>],
-    sort: Option<Sort>,
-    wanted: impl Fn(&R) -> bool,
-) -> Vec<u32> {
-    // A process has at most 2^30 descriptors (sysctl fs.nr_open), a system 2^22 processes.
-    let numbered = (0u32..).zip(rows).filter(|(_, row)| wanted(row));
-    let Some((column, sort)) = sort.and_then(|sort| Some((columns.get(sort.column)?, sort))) else {
-        return numbered.map(|(number, _)| number).collect();
-    };
-    let mut keyed: Vec<_> = numbered.map(|(number, row)| ((column.key)(row), number)).collect();
-    keyed.sort_by(|(a, _), (b, _)| compare(a, b, sort.direction));
-    keyed.into_iter().map(|(_, number)| number).collect()
 }
 
 /// A column that is shown, and where.
@@ -231,13 +205,24 @@ impl<K: PartialEq> Cursor<K> {
     /// the one that took its place is selected. The selection stays at its height on the
     /// screen, so that rows above it may come and go without moving it.
     pub fn follow(&mut self, len: usize, page: usize, key: impl Fn(usize) -> K) {
+        self.follow_with(len, page, &key, |wanted| (0..len).find(|&index| key(index) == *wanted));
+    }
+
+    /// As [`Self::follow`], where there is a faster way to find a row than to look at each.
+    pub fn follow_with(
+        &mut self,
+        len: usize,
+        page: usize,
+        key: impl Fn(usize) -> K,
+        find: impl FnOnce(&K) -> Option<usize>,
+    ) {
         let height = self.index.saturating_sub(self.offset);
         let found = self.key.as_ref().and_then(|wanted| {
-            // Most often it has not moved, or not far.
+            // Most often it has not moved.
             if self.index < len && key(self.index) == *wanted {
                 return Some(self.index);
             }
-            (0..len).find(|&index| key(index) == *wanted)
+            find(wanted)
         });
         if let Some(index) = found {
             self.offset = if self.offset == 0 { 0 } else { index.saturating_sub(height) };

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use proptest::prelude::*;
 
 use super::*;
+use crate::tui::widget::arrange::arrange;
 
 fn column(title: &'static str, min: u16, max: u16, priority: u8) -> Column<i64, Cell<usize>> {
     Column {
@@ -18,7 +19,7 @@ fn column(title: &'static str, min: u16, max: u16, priority: u8) -> Column<i64, 
             drawn.set(drawn.get() + 1);
             Line::raw(row.to_string())
         },
-        key: |row| Value::from((*row >= 0).then_some(*row)),
+        key: |row, _| Value::from((*row >= 0).then_some(*row)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The state of the screen about one file.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::Link;
@@ -44,8 +45,8 @@ impl FileScreen {
     /// A file of which no more is known yet than `file` says.
     pub fn of_file(root: Root, file: File, now: SystemTime) -> Self {
         let row = TrackedFile {
-            file,
-            seen: Seen::AtLeastSince(now),
+            file: Arc::new(file),
+            seen: Seen::at_least_since(now),
             presence: Presence::Open,
             recv: Default::default(),
             send: Default::default(),
@@ -60,7 +61,7 @@ impl FileScreen {
 
     /// Takes in what was read of it.
     pub fn take(&mut self, file: File, facts: &Facts<'_>) {
-        self.row.file = file;
+        self.row.file = Arc::new(file);
         // What is read is open.
         if !matches!(self.row.presence, Presence::New { .. }) {
             self.row.presence = Presence::Open;

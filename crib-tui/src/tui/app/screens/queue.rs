@@ -7,7 +7,8 @@ use super::Origin;
 use crate::model::{Packet, PacketId, Queue, QueueName};
 use crate::tui::app::Page;
 use crate::tui::view::queue::{self as view, Slot};
-use crate::tui::widget::table::{Column, Cursor, Sort, arrange};
+use crate::tui::widget::arrange::arrange;
+use crate::tui::widget::table::{Column, Cursor, Sort};
 
 /// A queue whose packets are looked at.
 pub struct QueueScreen {

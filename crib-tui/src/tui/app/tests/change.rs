@@ -105,10 +105,10 @@ fn a_descriptor_that_is_closed_and_used_again_keeps_the_last_copy() {
     stage.read(table_with(|files| drop(files.remove(3)), 5));
     turn(&mut stage);
     stage.read(table_with(|files| drop(files.remove(3)), 6));
-    stage.world.push(File { id: Some(FileId(77)), ..tcp });
+    stage.world.push(File { id: Some(FileId::new(77)), ..tcp });
     turn(&mut stage);
     assert_eq!((top(&stage).standing, queue(&stage).total), (Standing::Replaced, 2));
-    stage.read(table_with(|files| files[3].id = Some(FileId(77)), 7));
+    stage.read(table_with(|files| files[3].id = Some(FileId::new(77)), 7));
     stage.press(KeyCode::Esc);
     assert_eq!(top(&stage).standing, Standing::Replaced);
     assert!(file(&stage).row.file.socket.as_ref().unwrap().queues.is_some());
@@ -118,12 +118,12 @@ fn a_descriptor_that_is_closed_and_used_again_keeps_the_last_copy() {
 fn another_file_under_the_same_number_is_not_taken_for_it() {
     let mut stage = stage();
     stage.open(0);
-    stage.world[0].id = Some(FileId(77));
-    stage.world[0].pos = Some(5);
+    stage.world[0].id = Some(FileId::new(77));
+    stage.world[0].pos = 5.into();
     turn(&mut stage);
     assert_eq!(top(&stage).standing, Standing::Replaced);
     assert!(file(&stage).row.is_closed());
-    assert_eq!(file(&stage).row.file.pos, Some(0));
+    assert_eq!(file(&stage).row.file.pos, 0.into());
 }
 
 #[test]
@@ -176,16 +176,16 @@ fn where_dumps_cannot_be_had_a_file_is_shown_as_the_table_has_it() {
     stage.keys("jj\n");
     let request = stage.dump_request();
     stage.dumped(request, DumpOutcome::Missing("no ring buffer".into()));
-    stage.read(table_with(|files| files[3].pos = Some(99), 2));
-    assert_eq!(file(&stage).row.file.pos, Some(99));
+    stage.read(table_with(|files| files[3].pos = 99.into(), 2));
+    assert_eq!(file(&stage).row.file.pos, 99.into());
     stage.tick();
-    stage.read(table_with(|files| files[3].pos = Some(100), 3));
-    assert_eq!(file(&stage).row.file.pos, Some(100));
+    stage.read(table_with(|files| files[3].pos = 100.into(), 3));
+    assert_eq!(file(&stage).row.file.pos, 100.into());
     for seconds in 4..9 {
         stage.tick();
         stage.read(table_with(|files| drop(files.remove(3)), seconds));
         assert!(matches!(file(&stage).row.presence, Presence::Closed { .. }));
-        assert_eq!(file(&stage).row.file.pos, Some(100));
+        assert_eq!(file(&stage).row.file.pos, 100.into());
     }
     // There is no queue to open.
     stage.keys("\n");

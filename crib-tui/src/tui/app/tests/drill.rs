@@ -1,5 +1,6 @@
 //! Tests of the screens below the table: down to a packet and back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::event::KeyCode;
@@ -107,7 +108,9 @@ pub(super) fn table_with(
 ) -> crate::model::FilesReading {
     let mut reading = sample_queues::reading();
     reading.time += Duration::from_secs(seconds);
-    change(&mut reading.files);
+    let mut files = reading.files.into_iter().map(Arc::unwrap_or_clone).collect();
+    change(&mut files);
+    reading.files = files.into_iter().map(Arc::new).collect();
     reading
 }
 
@@ -250,9 +253,9 @@ fn files_in_flight_are_opened_as_deep_as_dumps_go() {
     assert_eq!(packet(&stage).packet.files.len(), 2);
     // The second file is a socket in whose queue is a socket, and so on.
     go(&mut stage, "j\n");
-    assert_eq!(file(&stage).row.file.id, Some(FileId(2001)));
+    assert_eq!(file(&stage).row.file.id, Some(FileId::new(2001)));
     go(&mut stage, "\n\n\n\n\n\n");
-    assert_eq!(file(&stage).row.file.id, Some(FileId(2003)));
+    assert_eq!(file(&stage).row.file.id, Some(FileId::new(2003)));
     stage.tick();
     let hop = |file| FlightHop { queue: QueueName::Receive, packet: 0, file };
     let hops = vec![hop(1), hop(0), hop(0)];
@@ -315,7 +318,7 @@ fn a_watch_opens_the_file_that_is_watched() {
 
 #[test]
 fn a_watch_whose_number_stands_for_another_file_is_not_opened() {
-    let mut stage = Stage::of_files(table_with(|files| files[3].id = Some(FileId(5)), 0));
+    let mut stage = Stage::of_files(table_with(|files| files[3].id = Some(FileId::new(5)), 0));
     stage.open(7);
     go(&mut stage, "j\n");
     assert_eq!(file(&stage).row.file.fd, Some(7));

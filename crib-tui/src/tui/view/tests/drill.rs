@@ -66,7 +66,7 @@ fn socket_in_ascii_without_colours() {
 #[test]
 fn socket_that_was_replaced() {
     let mut stage = open(3, "");
-    stage.world[3].id = Some(FileId(1));
+    stage.world[3].id = Some(FileId::new(1));
     assert_snapshot!(at(turned(stage), 80, 14));
 }
 

@@ -62,7 +62,7 @@ fn answer(stage: &mut Stage, kind: u8, time: u64) {
                 reading.complete = rest % 5 != 0;
                 reading.files.truncate(usize::from(rest));
                 reading.files.iter_mut().for_each(|file| {
-                    file.id = Some(FileId(u64::from(kind) / 64));
+                    Arc::make_mut(file).id = Some(FileId::new(u64::from(kind) / 64));
                 });
                 stage.read(reading);
             }
@@ -88,7 +88,7 @@ fn answer_dump(stage: &mut Stage, kind: u8) {
         2 => return fail(DumpOutcome::NoFile),
         3 if kind > 200 => return fail(DumpOutcome::Ended),
         4 => stage.world = sample_queues::files(),
-        5 => stage.world.iter_mut().for_each(|file| file.id = Some(FileId(kind.into()))),
+        5 => stage.world.iter_mut().for_each(|file| file.id = Some(FileId::new(kind.into()))),
         6 => drop(stage.world.pop()),
         _ => {}
     }

@@ -1,0 +1,158 @@
+//! What readings one after another make of each row.
+
+use super::*;
+use crate::model::{AccessMode, FileId, Kind, Pipe, ProcessState, Text};
+
+fn file(fd: u32, id: u64) -> File {
+    File { id: Some(FileId::new(id)), ..File::unknown(Some(fd)) }
+}
+
+fn at(second: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(second)
+}
+
+fn reading(second: u64, files: Vec<File>) -> FilesReading {
+    FilesReading {
+        source: Source::Bpf,
+        time: at(second),
+        process: Process {
+            pid: 1,
+            comm: Text::from("x"),
+            uid: None,
+            user: None,
+            fd_limit: None,
+            cmdline: Text::default(),
+            start_ticks: 0,
+            state: ProcessState::Alive,
+        },
+        files: files.into_iter().map(Arc::new).collect(),
+        complete: true,
+    }
+}
+
+fn shown(table: &FilesTable) -> Vec<(u32, u64, Presence)> {
+    table
+        .rows
+        .iter()
+        .map(|row| (row.file.fd.unwrap(), row.file.id.unwrap().hash(), row.presence))
+        .collect()
+}
+
+#[test]
+fn the_first_reading_is_not_new() {
+    let table = History::default().observe(reading(10, vec![file(0, 1)]));
+    assert_eq!(shown(&table), [(0, 1, Presence::Open)]);
+    assert_eq!(table.rows[0].seen, Seen::at_least_since(at(10)));
+}
+
+#[test]
+fn what_appears_is_new_for_three_readings() {
+    let mut history = History::default();
+    history.observe(reading(0, vec![]));
+    for (second, expected) in [
+        (1, Presence::New { left: 2 }),
+        (2, Presence::New { left: 1 }),
+        (3, Presence::New { left: 0 }),
+        (4, Presence::Open),
+    ] {
+        let table = history.observe(reading(second, vec![file(7, 1)]));
+        assert_eq!(shown(&table), [(7, 1, expected)]);
+        assert_eq!(table.rows[0].seen, Seen::since(at(1)));
+        assert_eq!(table.rows[0].seen.age(table.time), Duration::from_secs(second - 1));
+    }
+}
+
+#[test]
+fn what_is_closed_stays_for_three_readings() {
+    let mut history = History::default();
+    history.observe(reading(0, vec![file(3, 1), file(4, 2), file(5, 3)]));
+    for left in [2, 1, 0] {
+        let table = history.observe(reading(1, vec![file(3, 1), file(5, 3)]));
+        assert_eq!(shown(&table)[1], (4, 2, Presence::Closed { left }));
+        assert_eq!((table.rows.len(), table.open), (3, 2));
+    }
+    let table = history.observe(reading(2, vec![file(3, 1), file(5, 3)]));
+    assert_eq!(shown(&table), [(3, 1, Presence::Open), (5, 3, Presence::Open)]);
+}
+
+#[test]
+fn a_number_that_is_used_again_is_another_file() {
+    let mut history = History::default();
+    history.observe(reading(0, vec![file(3, 1)]));
+    let table = history.observe(reading(1, vec![file(3, 2)]));
+    assert_eq!(
+        shown(&table),
+        [(3, 1, Presence::Closed { left: 2 }), (3, 2, Presence::New { left: 2 })]
+    );
+    // The first file's identity comes back: a new file in recycled memory.
+    let table = history.observe(reading(2, vec![file(3, 1)]));
+    assert_eq!(
+        shown(&table),
+        [
+            (3, 1, Presence::Closed { left: 1 }),
+            (3, 2, Presence::Closed { left: 2 }),
+            (3, 1, Presence::New { left: 2 })
+        ]
+    );
+}
+
+#[test]
+fn an_incomplete_reading_closes_only_what_was_replaced() {
+    let mut history = History::default();
+    history.observe(reading(0, vec![file(3, 1), file(4, 2), file(5, 3)]));
+    let table = history
+        .observe(FilesReading { complete: false, ..reading(1, vec![file(3, 1), file(4, 9)]) });
+    assert_eq!(
+        shown(&table),
+        [
+            (3, 1, Presence::Open),
+            (4, 2, Presence::Closed { left: 2 }),
+            (4, 9, Presence::New { left: 2 }),
+            (5, 3, Presence::Unconfirmed)
+        ]
+    );
+    let table = history.observe(reading(2, vec![file(3, 1), file(4, 9), file(5, 3)]));
+    assert_eq!(shown(&table)[3], (5, 3, Presence::Open));
+}
+
+#[test]
+fn a_reading_out_of_order_is_put_in_order() {
+    let thread = File { tid: Some(9), ..file(0, 4) };
+    let table = History::default().observe(reading(0, vec![thread, file(5, 1), file(2, 2)]));
+    assert_eq!(shown(&table).iter().map(|row| row.1).collect::<Vec<_>>(), [2, 1, 4]);
+}
+
+#[test]
+fn changed_counts_are_marked_in_their_direction() {
+    let pipe = |bytes, mode| File {
+        kind: Kind::Pipe,
+        mode,
+        pipe: Some(Box::new(Pipe {
+            bytes,
+            buffers: None,
+            slots: None,
+            readers: None,
+            writers: None,
+            queues: None,
+        })),
+        ..file(3, 1)
+    };
+    let read = Some(AccessMode { read: true, write: false });
+    let write = Some(AccessMode { read: false, write: true });
+    let mut history = History::default();
+    history.observe(reading(0, vec![pipe(Some(1), read)]));
+    let table = history.observe(reading(1, vec![pipe(Some(2), read)]));
+    assert!(table.rows[0].recv.is_recent() && !table.rows[0].send.is_recent());
+    for expected in [true, true, false] {
+        let table = history.observe(reading(2, vec![pipe(Some(2), read)]));
+        assert_eq!(table.rows[0].recv.is_recent(), expected);
+    }
+    // Not known this time: nothing can be said to have changed.
+    let table = history.observe(reading(3, vec![pipe(None, read)]));
+    assert!(!table.rows[0].recv.is_recent());
+
+    let mut history = History::default();
+    history.observe(reading(0, vec![pipe(Some(1), write)]));
+    let table = history.observe(reading(1, vec![pipe(Some(2), write)]));
+    assert!(!table.rows[0].recv.is_recent() && table.rows[0].send.is_recent());
+}
