@@ -2,16 +2,17 @@
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 
 use super::outside::Program;
 use super::rounds::{Contender, Contest};
 use super::tools::{Sample, Tools};
 use super::workload::Workload;
 use super::{BenchError, Section};
-use crate::decode::{DecodeError, Records};
+use crate::decode::DecodeError;
 use crate::kernel;
 use crate::kernel::bench::Table;
-use crate::model::assemble::{self, IdKey};
+use crate::model::assemble::{IdKey, TableFiles};
 use crate::model::{File, ReadError};
 
 /// What programs show of descriptors.
@@ -78,7 +79,8 @@ fn bare(tools: &mut Tools, workload: &Workload) -> Result<Sample, BenchError> {
     records.clear();
     let (sample, files) = tools.measure(|tools| {
         tools.programs()?.table(Table::Bare, Some(workload.pid()), &mut records)?;
-        assemble::files(Records::new(&records), |_| None, &IdKey::default())
+        TableFiles::default()
+            .read(&records, |_| None, &IdKey::default())
             .map_err(|error| BenchError::from(garbled(error)))
     });
     tools.records = records;
@@ -147,7 +149,7 @@ pub fn own_files(workload: &Workload) -> u64 {
     fs::read_dir(workload.directory()).map_or(0, |directory| directory.count() as u64)
 }
 
-fn check_files(way: &'static str, workload: &Workload, files: &[File]) -> Result<(), BenchError> {
+fn check_files(way: &'static str, workload: &Workload, files: &[Arc<File>]) -> Result<(), BenchError> {
     check(way, DESCRIPTORS, workload.fds(), files.len() as u64)?;
     let directory = workload.directory().as_os_str().as_bytes();
     let paths = files.iter().filter(|file| {

@@ -111,7 +111,9 @@ fn record(fd: u32, path: &[u8]) -> FileRecord {
 
 fn bytes(fd: u32, path: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    push(&mut bytes, &record(fd, path), path);
+    bytes.extend_from_slice(record(fd, path).as_bytes());
+    bytes.extend_from_slice(path);
+    bytes.resize(bytes.len().next_multiple_of(ALIGN), 0);
     bytes
 }
 
