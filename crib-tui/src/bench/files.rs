@@ -9,10 +9,9 @@ use super::rounds::{Contender, Contest};
 use super::tools::{Sample, Tools};
 use super::workload::Workload;
 use super::{BenchError, Section};
-use crate::decode::DecodeError;
 use crate::kernel;
 use crate::kernel::bench::Table;
-use crate::model::assemble::{IdKey, TableFiles};
+use crate::model::assemble::{IdKey, TableError, TableFiles};
 use crate::model::{File, ReadError};
 
 /// What programs show of descriptors.
@@ -149,7 +148,11 @@ pub fn own_files(workload: &Workload) -> u64 {
     fs::read_dir(workload.directory()).map_or(0, |directory| directory.count() as u64)
 }
 
-fn check_files(way: &'static str, workload: &Workload, files: &[Arc<File>]) -> Result<(), BenchError> {
+fn check_files(
+    way: &'static str,
+    workload: &Workload,
+    files: &[Arc<File>],
+) -> Result<(), BenchError> {
     check(way, DESCRIPTORS, workload.fds(), files.len() as u64)?;
     let directory = workload.directory().as_os_str().as_bytes();
     let paths = files.iter().filter(|file| {
@@ -159,9 +162,9 @@ fn check_files(way: &'static str, workload: &Workload, files: &[Arc<File>]) -> R
 }
 
 /// Records that can't be decoded.
-pub fn garbled(error: DecodeError) -> ReadError {
+pub fn garbled(error: impl Into<TableError>) -> ReadError {
     let what = "the BPF programs' records make no sense".to_owned();
-    ReadError::Io { what, source: std::io::Error::other(error) }
+    ReadError::Io { what, source: std::io::Error::other(error.into()) }
 }
 
 /// A way must have seen as many as there are.

@@ -140,48 +140,64 @@ pub fn met_ops(mut bytes: &[u8]) -> impl Iterator<Item = OpsRecord> {
     records.filter(|&(kind, _)| kind == kind::OPS).filter_map(|(_, record)| whole(record))
 }
 
-/// The open files in a run of the table's records: each with the bytes of its record and of all
-/// that follow up to the next file's, among them those of its parts. Ends after the first error.
-pub fn file_runs(
-    mut bytes: &[u8],
-) -> impl Iterator<Item = Result<(FileRecord, &[u8]), DecodeError>> {
+/// What the table's records tell of one open file.
+#[derive(Clone, Copy, Debug)]
+pub struct FileRun<'a> {
+    /// Its own record.
+    pub record: FileRecord,
+    /// The path behind that.
+    pub path: &'a [u8],
+    /// The records that follow up to the next file's, among them those of its parts.
+    pub parts: &'a [u8],
+}
+
+/// The open files in a run of the table's records. Ends after the first error.
+pub fn file_runs(mut bytes: &[u8]) -> impl Iterator<Item = Result<FileRun<'_>, DecodeError>> {
     std::iter::from_fn(move || {
         let run = next_run(bytes).transpose()?;
-        bytes = run.as_ref().map_or(&[], |&(_, _, rest)| rest);
-        Some(run.map(|(file, run, _)| (file, run)))
+        bytes = run.as_ref().map_or(&[], |&(_, rest)| rest);
+        Some(run.map(|(run, _)| run))
     })
 }
 
-/// The first file's record, its run, and what follows that; none where no file is left.
-#[allow(clippy::type_complexity, reason = "three parts, each of a plain type")]
-fn next_run(mut bytes: &[u8]) -> Result<Option<(FileRecord, &[u8], &[u8])>, DecodeError> {
+/// The first file's run, and what follows that; none where no file is left.
+fn next_run(mut bytes: &[u8]) -> Result<Option<(FileRun<'_>, &[u8])>, DecodeError> {
     while !bytes.is_empty() {
-        let (header, record, mut rest) = split_first(bytes)?;
-        if header.kind == kind::FILE {
-            let wrong = DecodeError::Length { kind: header.kind, len: header.len };
-            let (file, _) = FileRecord::read_from_prefix(record).map_err(|_| wrong)?;
-            while !rest.is_empty() {
-                let (header, _, next) = split_first(rest)?;
-                if header.kind == kind::FILE {
-                    break;
-                }
-                rest = next;
-            }
-            return Ok(Some((file, &bytes[..bytes.len() - rest.len()], rest)));
+        let (header, record, parts) = split_first(bytes)?;
+        bytes = parts;
+        if header.kind != kind::FILE {
+            continue;
         }
-        bytes = rest;
+        let (record, path) = file(header, record)?;
+        let mut rest = parts;
+        while !rest.is_empty() {
+            let (header, _, next) = split_first(rest)?;
+            if header.kind == kind::FILE {
+                break;
+            }
+            rest = next;
+        }
+        let parts = &parts[..parts.len() - rest.len()];
+        return Ok(Some((FileRun { record, path, parts }, rest)));
     }
     Ok(None)
+}
+
+/// A file's record and its path.
+fn file(header: RecordHeader, bytes: &[u8]) -> Result<(FileRecord, &[u8]), DecodeError> {
+    let wrong = DecodeError::Length { kind: header.kind, len: header.len };
+    let (record, path) = FileRecord::read_from_prefix(bytes).map_err(|_| wrong)?;
+    if usize::try_from(record.path_len).unwrap_or(0) != path.len() {
+        return Err(wrong);
+    }
+    Ok((record, path))
 }
 
 fn body(header: RecordHeader, bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
     let wrong = DecodeError::Length { kind: header.kind, len: header.len };
     Ok(match header.kind {
         kind::FILE => {
-            let (file, path) = FileRecord::read_from_prefix(bytes).map_err(|_| wrong)?;
-            if usize::try_from(file.path_len).unwrap_or(0) != path.len() {
-                return Err(wrong);
-            }
+            let (file, path) = file(header, bytes)?;
             Record::File(file, path)
         }
         kind::SOCKET => Record::Socket(whole(bytes).ok_or(wrong)?),

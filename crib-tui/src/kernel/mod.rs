@@ -29,8 +29,8 @@ use std::time::SystemTime;
 use crib_common::limits::RING_BYTES;
 use crib_common::record::Request;
 
-use crate::decode::{self, DecodeError, Records};
-use crate::model::assemble::{self, IdKey, TableFiles};
+use crate::decode::{self, Records};
+use crate::model::assemble::{self, IdKey, TableError, TableFiles};
 use crate::model::{
     Dump, DumpReading, File, FilesReading, Process, ProcessState, ProcessTotals, ProcessesReading,
     ReadError, Source,
@@ -62,8 +62,6 @@ pub struct Reader {
     table: TableFiles,
     /// The bytes of the last run, kept for their room.
     records: Vec<u8>,
-    /// The same with the paths that the run left out.
-    whole: Vec<u8>,
     told: Told,
     /// The link that was read last, and the process that it is filtered by.
     link: Option<(Option<u32>, IterLink)>,
@@ -110,7 +108,6 @@ impl Reader {
             key: IdKey::default(),
             table: TableFiles::default(),
             records: Vec::new(),
-            whole: Vec::new(),
             told: Told::default(),
             link: None,
             totals: None,
@@ -126,11 +123,10 @@ impl Reader {
     pub fn files(&mut self, pid: u32) -> Result<FilesReading, ReadError> {
         let time = SystemTime::now();
         let process = procfs::process(pid)?;
-        self.whole.clear();
-        if process.state == ProcessState::Alive {
-            self.read_files(&process)?;
-        }
-        let files = self.assemble_files(&process)?;
+        let files = match process.state {
+            ProcessState::Alive => self.read_files(&process)?,
+            _ => Vec::new(),
+        };
         still_there(&process)?;
         if files.is_empty() {
             not_hidden(&process)?;
@@ -138,22 +134,47 @@ impl Reader {
         Ok(FilesReading { source: Source::Bpf, time, process, files, complete: true })
     }
 
-    /// Reads the records of a process's files, with all paths.
-    fn read_files(&mut self, process: &Process) -> Result<(), ReadError> {
+    fn read_files(&mut self, process: &Process) -> Result<Vec<Arc<File>>, ReadError> {
         for _ in 0..TRIES {
-            let (session, reading) = self.told.begin(process.pid);
+            let (session, reading) = match self.filter_for(process.pid) {
+                // Among the files of several tables, or of all processes, descriptors are not
+                // unique.
+                Filter::Program => (0, 0),
+                Filter::Link => self.told.begin(process.pid),
+            };
             let asked = Request { session, reading, now: now(), ..Request::default() };
-            self.run_files(process, asked)?;
-            self.whole.clear();
-            if self.told.fill_in(&self.records, &mut self.whole).is_ok() {
-                return Ok(());
+            let files = self.read_once(process, asked);
+            // Whatever failed, what the program takes for told may not have come through.
+            if !matches!(files, Ok(Some(_))) {
+                self.told.forget();
             }
-            self.told.forget();
+            if let Some(files) = files? {
+                return Ok(files);
+            }
         }
         // Directories are being renamed all the time: everything is told, and nothing relied on.
-        self.run_files(process, Request::default())?;
-        self.whole.clone_from(&self.records);
-        Ok(())
+        let files = self.read_once(process, Request::default())?;
+        files.ok_or_else(|| garbled(process, TableError::Stale))
+    }
+
+    /// The files of a process; none where a path was left out that is not known, or not right.
+    fn read_once(
+        &mut self,
+        process: &Process,
+        asked: Request,
+    ) -> Result<Option<Vec<Arc<File>>>, ReadError> {
+        self.run_files(process, asked)?;
+        if self.told.check(&self.records).is_err() {
+            return Ok(None);
+        }
+        decode::met_ops(&self.records).for_each(|record| self.symbols.learn(&record));
+        // Without names the files are shown all the same.
+        let _ = self.symbols.resolve();
+        match self.table.read(&self.records, |ops| self.symbols.name(ops), &self.key) {
+            Ok(files) => Ok(Some(files)),
+            Err(TableError::Stale) => Ok(None),
+            Err(error) => Err(garbled(process, error)),
+        }
     }
 
     fn run_files(&mut self, process: &Process, asked: Request) -> Result<(), ReadError> {
@@ -190,15 +211,6 @@ impl Reader {
             Filter::Link if procfs::has_thread_tables(pid) => Filter::Program,
             filter => filter,
         }
-    }
-
-    fn assemble_files(&mut self, process: &Process) -> Result<Vec<Arc<File>>, ReadError> {
-        decode::met_ops(&self.whole).for_each(|record| self.symbols.learn(&record));
-        // Without names the files are shown all the same.
-        let _ = self.symbols.resolve();
-        self.table
-            .read(&self.whole, |ops| self.symbols.name(ops), &self.key)
-            .map_err(|error| garbled(process, error))
     }
 
     /// See [`crate::source::Reader::dump`].
@@ -343,9 +355,9 @@ fn failed(what: &str, source: io::Error) -> ReadError {
     ReadError::Io { what: what.to_owned(), source }
 }
 
-fn garbled(process: &Process, error: DecodeError) -> ReadError {
+fn garbled(process: &Process, error: impl Into<TableError>) -> ReadError {
     let what = format!("the records of process {} make no sense", process.pid);
-    failed(&what, io::Error::other(error))
+    failed(&what, io::Error::other(error.into()))
 }
 
 /// What to tell a user whose kernel or privileges don't allow it: the check that fails, where

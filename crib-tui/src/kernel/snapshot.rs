@@ -1,7 +1,7 @@
 //! One run of an iterator: a request becomes records.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 
 use super::link::IterLink;
 
@@ -23,11 +23,9 @@ pub fn run(link: &IterLink, records: &mut Vec<u8>) -> io::Result<()> {
 fn read_to_end(iterator: &mut File, records: &mut Vec<u8>) -> io::Result<()> {
     let mut idle = 0;
     loop {
-        let start = records.len();
-        records.resize(start + READ_BYTES, 0);
-        let read = iterator.read(&mut records[start..]);
-        records.truncate(start + *read.as_ref().unwrap_or(&0));
-        match read {
+        records.reserve(READ_BYTES);
+        let read = rustix::io::read(&*iterator, rustix::buffer::spare_capacity(records));
+        match read.map_err(io::Error::from) {
             Ok(0) => return Ok(()),
             Ok(_) => idle = 0,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

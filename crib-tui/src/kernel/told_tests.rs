@@ -8,6 +8,8 @@ use std::time::Duration;
 use super::super::Reader;
 use super::super::object::tests::left_out;
 use super::*;
+use crib_common::record::{ALIGN, RecordHeader, kind};
+use zerocopy::{FromZeros, IntoBytes};
 
 /// Where the file under a descriptor of our own is, as a reading says.
 fn path_of(reader: &mut Reader, file: &File) -> (PathBuf, Option<bool>) {
@@ -98,64 +100,45 @@ fn another_file_under_the_descriptor_is_told() {
     }
 }
 
-fn record(fd: u32, path: &[u8]) -> FileRecord {
-    let mut record = FileRecord::read_from_bytes(&[0; size_of::<FileRecord>()]).unwrap();
+fn told(fd: u32, parent: u64, path: &[u8]) -> Vec<u8> {
+    let mut record = FileRecord::new_zeroed();
     record.header = RecordHeader::of::<FileRecord>(kind::FILE, path.len() as u32);
     record.path_len = path.len() as i32;
     record.fd = fd;
-    record.file = 0x1000 + u64::from(fd);
-    record.parent = 0x2000;
-    record.mount = 0x3000;
-    record
-}
-
-fn bytes(fd: u32, path: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    bytes.extend_from_slice(record(fd, path).as_bytes());
+    record.parent = parent;
+    let mut bytes = record.as_bytes().to_vec();
     bytes.extend_from_slice(path);
     bytes.resize(bytes.len().next_multiple_of(ALIGN), 0);
     bytes
 }
 
-fn left_out_bytes(fd: u32) -> Vec<u8> {
-    let mut record = record(fd, b"");
-    record.bits = file_bits::TOLD;
-    record.parent = 0;
-    let mut bytes = Vec::new();
-    push(&mut bytes, &record, b"");
-    bytes
+#[test]
+fn a_directory_that_is_called_something_else_was_moved() {
+    let mut session = Told::default();
+    let first = session.begin(1);
+    let records = [told(3, 0x20, b"/a/three"), told(4, 0x30, b"/b/four"), told(5, 0, b"/c/five")];
+    assert_eq!(session.check(&records.concat()), Ok(()));
+    assert_eq!(session.begin(1), (first.0, first.1 + 1));
+    assert_eq!(session.check(&told(6, 0x20, b"/a/six (deleted)")), Ok(()));
+    assert_eq!(session.check(&told(7, 0, b"/elsewhere/seven")), Ok(()));
+    assert_eq!(session.check(&told(4, 0x30, b"/moved/four")), Err(Moved));
+    session.forget();
+    assert_ne!(session.begin(1).0, first.0);
+    assert_eq!(session.check(&told(4, 0x30, b"/moved/four")), Ok(()));
 }
 
 #[test]
-fn paths_are_put_back() {
-    let mut told = Told::default();
-    told.begin(1);
-    let (mut first, mut second) = (Vec::new(), Vec::new());
-    told.fill_in(&[bytes(3, b"/a/three"), bytes(4, b"/a/four")].concat(), &mut first).unwrap();
-    told.fill_in(&[bytes(3, b"/a/three"), left_out_bytes(4)].concat(), &mut second).unwrap();
-    let parsed = FileRecord::read_from_prefix(&second[bytes(3, b"/a/three").len()..]).unwrap();
-    assert_eq!((parsed.0.path_len, parsed.0.bits), (7, 0));
-    assert!(parsed.1.starts_with(b"/a/four"));
+fn another_process_has_a_session_of_its_own() {
+    let mut session = Told::default();
+    let first = session.begin(1).0;
+    assert_eq!(session.check(&told(3, 0x20, b"/a/three")), Ok(()));
+    assert_ne!(session.begin(2).0, first);
+    assert_eq!(session.check(&told(3, 0x20, b"/b/three")), Ok(()));
 }
 
 #[test]
-fn what_is_not_known_or_moved_is_stale() {
-    let mut told = Told::default();
-    told.begin(1);
-    assert_eq!(told.fill_in(&left_out_bytes(3), &mut Vec::new()), Err(Stale));
-    told.fill_in(&bytes(3, b"/a/three"), &mut Vec::new()).unwrap();
-    assert_eq!(told.fill_in(&bytes(4, b"/b/four"), &mut Vec::new()), Err(Stale));
-    let before = told.begin(1).0;
-    assert_ne!(told.begin(2).0, before, "another process has a session of its own");
-    assert_eq!(told.fill_in(&left_out_bytes(3), &mut Vec::new()), Err(Stale));
-}
-
-#[test]
-fn nonsense_is_passed_on() {
-    let mut told = Told::default();
+fn nonsense_is_left_to_the_decoder() {
     for bytes in [&b""[..], b"\0", &[0; 24], &[0xff; 40]] {
-        let mut whole = Vec::new();
-        told.fill_in(bytes, &mut whole).unwrap();
-        assert_eq!(whole, bytes);
+        assert_eq!(Told::default().check(bytes), Ok(()));
     }
 }

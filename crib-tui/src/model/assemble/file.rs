@@ -25,6 +25,8 @@ const NO_FD: u32 = u32::MAX;
 pub(super) enum Name<'a> {
     /// What `bpf_d_path` says, empty for nothing.
     Told(&'a [u8]),
+    /// What was told of the same file before.
+    Kept(&'a File),
     /// Its names from the last to the first, where all of them are known.
     Walked(Option<&'a [u8]>),
 }
@@ -49,7 +51,11 @@ pub(super) fn file(
         (Some(SOCKFS_MAGIC), Some(ino)) => (Some(format!("socket:[{ino}]").into()), Some(false)),
         (Some(PIPEFS_MAGIC), Some(ino)) => (Some(format!("pipe:[{ino}]").into()), Some(false)),
         _ => match name {
-            Name::Told(path) => deleted_apart(path, record),
+            Name::Told(path) => {
+                let (path, deleted) = deleted_apart(path, record);
+                (path.map(Text::from), deleted)
+            }
+            Name::Kept(file) => (file.path.clone(), file.deleted),
             Name::Walked(names) => (path::walked(magic, ino, names), deleted(record)),
         },
     };
@@ -91,19 +97,29 @@ pub(super) fn file(
     }
 }
 
+/// Whether a file, whose inode is the record's, has the name that is told with that.
+pub(super) fn is_named(file: &File, record: &FileRecord, path: &[u8]) -> bool {
+    // The names of sockets and pipes follow from their inodes.
+    if matches!(record.magic, SOCKFS_MAGIC | PIPEFS_MAGIC) {
+        return true;
+    }
+    let known = file.path.as_ref().map(Text::as_bytes);
+    (known, file.deleted) == deleted_apart(path, record)
+}
+
 /// The path without what `d_path` appends, and whether the file's name is gone.
 ///
 /// A name may end in " (deleted)" by itself. The kernel appends it to a dentry that is not in
 /// the hash (`d_unlinked`), and to the names of memfds and their like, which live on a mount of
 /// the kernel's own and have no link (`simple_dname`).
-fn deleted_apart(path: &[u8], record: &FileRecord) -> (Option<Text>, Option<bool>) {
+fn deleted_apart<'a>(path: &'a [u8], record: &FileRecord) -> (Option<&'a [u8]>, Option<bool>) {
     let unhashed = unhashed(record);
     if path.is_empty() {
         return (None, unhashed);
     }
     match path.strip_suffix(DELETED) {
-        Some(name) if deleted(record) == Some(true) => (Some(name.into()), Some(true)),
-        _ => (Some(path.into()), unhashed),
+        Some(name) if deleted(record) == Some(true) => (Some(name), Some(true)),
+        _ => (Some(path), unhashed),
     }
 }
 

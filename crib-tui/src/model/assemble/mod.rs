@@ -22,7 +22,7 @@ use std::hash::{BuildHasher, RandomState};
 use super::{FileId, PacketId};
 
 pub use dump::{Dumped, dump};
-pub use table::TableFiles;
+pub use table::{TableError, TableFiles};
 pub use totals::totals;
 
 /// Makes identities of kernel addresses: a keyed hash, whose key never leaves the program, so

@@ -3,13 +3,14 @@
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use crib_common::record::FileRecord;
+use crib_common::record::{FileRecord, RecordHeader, file_bits, file_known, kind};
+use zerocopy::IntoBytes;
 
 use super::file::{self, Name};
 use super::tables::Tables;
 use super::watchers::Watchers;
 use super::{IdKey, socket};
-use crate::decode::{DecodeError, Record, Records, file_runs};
+use crate::decode::{DecodeError, FileRun, Record, Records, file_runs};
 use crate::model::File;
 
 /// Puts together the files of one process, and keeps them: of most files nothing changes from
@@ -22,10 +23,26 @@ pub struct TableFiles {
     hasher: foldhash::quality::RandomState,
 }
 
-/// A file and the hash of the records that it was made of.
+/// A file, and what is asked of it in every reading: the file itself is not looked at then.
 struct Kept {
+    /// The hash of the records that it was made of, all but its name.
     digest: u64,
+    tid: Option<u32>,
+    fd: u32,
+    /// Whether the name of its operations is known.
+    named: bool,
     file: Arc<File>,
+}
+
+/// Why records are no reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TableError {
+    /// They could not be decoded.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The path of a file was left out that is not the one known under its descriptor.
+    #[error("a path was left out that was never told")]
+    Stale,
 }
 
 impl TableFiles {
@@ -33,42 +50,41 @@ impl TableFiles {
     ///
     /// # Errors
     /// The first record that could not be decoded; the files before it are lost with it, since a
-    /// table with a hole in it would be a wrong one.
+    /// table with a hole in it would be a wrong one. Nothing is kept of it.
     pub fn read(
         &mut self,
         records: &[u8],
         ops_name: impl Fn(u64) -> Option<Arc<str>>,
         key: &IdKey,
-    ) -> Result<Vec<Arc<File>>, DecodeError> {
+    ) -> Result<Vec<Arc<File>>, TableError> {
         let mut tables = Tables::default();
         let mut before = self.kept.iter().peekable();
         let mut now = Vec::with_capacity(self.kept.len());
         for run in file_runs(records) {
-            let (record, run) = run?;
+            let run = run?;
+            let record = &run.record;
             if tables.first_owner(record.table, record.tid) != record.tid {
                 continue;
             }
-            let tid = tables.own_thread(&record);
-            let place = (tid, Some(record.fd));
+            let tid = tables.own_thread(record);
+            let place = (tid, record.fd);
             // Both readings have the same order, but for what was opened and closed meanwhile.
-            while before.next_if(|kept| (kept.file.tid, kept.file.fd) < place).is_some() {}
-            let same_place = before.next_if(|kept| (kept.file.tid, kept.file.fd) == place);
-            let digest = self.hasher.hash_one(run);
-            // The name of its operations may have become known since.
-            let named = |file: &File| file.ops.is_some() || ops_name(record.ops).is_none();
-            let file = match same_place {
-                Some(kept) if kept.digest == digest && named(&kept.file) => Arc::clone(&kept.file),
-                same_place => {
-                    let mut file = decoded(&record, run, tid, &ops_name, key)?;
-                    // Its watchers are looked for below. Not all that records say is shown.
-                    let kept = same_place.filter(|kept| {
-                        file.watched_by.clone_from(&kept.file.watched_by);
-                        *kept.file == file
-                    });
-                    kept.map_or_else(|| Arc::new(file), |kept| Arc::clone(&kept.file))
-                }
+            while before.next_if(|kept| (kept.tid, kept.fd) < place).is_some() {}
+            let same_place = before.next_if(|kept| (kept.tid, kept.fd) == place);
+            let digest = self.digest(&run);
+            let told = record.bits & file_bits::TOLD != 0;
+            let unchanged = same_place.filter(|kept| {
+                // The name of its operations may have become known since.
+                kept.digest == digest
+                    && (kept.named || ops_name(record.ops).is_none())
+                    && (told || file::is_named(&kept.file, record, run.path))
+            });
+            let file = match unchanged {
+                Some(kept) => Arc::clone(&kept.file),
+                None => self.changed(&run, same_place, tid, &ops_name, key)?,
             };
-            now.push(Kept { digest, file });
+            let named = unchanged.map_or_else(|| file.ops.is_some(), |kept| kept.named);
+            now.push(Kept { digest, tid, fd: record.fd, named, file });
         }
         let watchers = Watchers::among(now.iter().map(|kept| &*kept.file));
         for Kept { file, .. } in &mut now {
@@ -80,22 +96,58 @@ impl TableFiles {
         self.kept = now;
         Ok(files)
     }
+
+    /// What the records of a file hash to, whether or not its name is among them.
+    fn digest(&self, run: &FileRun<'_>) -> u64 {
+        let record = FileRecord {
+            header: RecordHeader::of::<FileRecord>(kind::FILE, 0),
+            parent: 0,
+            mount: 0,
+            known: run.record.known & !file_known::UNHASHED,
+            bits: run.record.bits & !(file_bits::UNHASHED | file_bits::TOLD),
+            path_len: 0,
+            ..run.record
+        };
+        self.hasher.hash_one((record.as_bytes(), run.parts))
+    }
+
+    /// A file whose records are not those of the reading before.
+    fn changed(
+        &self,
+        run: &FileRun<'_>,
+        same_place: Option<&Kept>,
+        tid: Option<u32>,
+        ops_name: impl Fn(u64) -> Option<Arc<str>>,
+        key: &IdKey,
+    ) -> Result<Arc<File>, TableError> {
+        let name = if run.record.bits & file_bits::TOLD == 0 {
+            Name::Told(run.path)
+        } else {
+            let id = Some(key.file(run.record.file));
+            let known = same_place.filter(|kept| kept.file.id == id);
+            Name::Kept(&known.ok_or(TableError::Stale)?.file)
+        };
+        let mut file = decoded(run, name, tid, ops_name, key)?;
+        // Its watchers are looked for later. Not all that records say is shown.
+        let kept = same_place.filter(|kept| {
+            file.watched_by.clone_from(&kept.file.watched_by);
+            *kept.file == file
+        });
+        Ok(kept.map_or_else(|| Arc::new(file), |kept| Arc::clone(&kept.file)))
+    }
 }
 
 /// The file of a record, with what the records behind it tell of its parts.
 fn decoded(
-    record: &FileRecord,
-    run: &[u8],
+    run: &FileRun<'_>,
+    name: Name<'_>,
     tid: Option<u32>,
     ops_name: impl Fn(u64) -> Option<Arc<str>>,
     key: &IdKey,
 ) -> Result<File, DecodeError> {
-    let mut file = File::unknown(None);
-    for part in Records::new(run) {
+    let mut file = file::file(&run.record, name, tid, ops_name, key);
+    for part in Records::new(run.parts) {
         match part? {
-            Record::File(_, path) => {
-                file = file::file(record, Name::Told(path), tid, &ops_name, key);
-            }
             Record::Socket(record) => file.socket = Some(Box::new(socket::socket(&record))),
             Record::Unix(record) => {
                 if let Some(socket) = &mut file.socket {
