@@ -45,7 +45,7 @@ pub fn section(workload: &Workload) -> Contest<'_> {
             &["file operations", "references", "socket addresses", "queues"],
             |tools| by_procfs(tools, workload),
         ),
-        Program::new("crib-top files -J", own_program, &["files", "-J", "-p"])
+        Program::new("crib-top files -J", own_program, &["files", "-J", "--source", "bpf", "-p"])
             .argument(pid)
             .shows(workload),
         Program::new("lsof", "lsof", &["-n", "-P", "-p"])
