@@ -74,10 +74,9 @@ fn what_was_told_is_left_out_and_stays_right() {
     assert_eq!(path_of(&mut reader, &files[9]).0, root.join("other/file-009"));
     fs::create_dir(root.join("above")).unwrap();
     fs::rename(root.join("other"), root.join("above/other")).unwrap();
-    for file in [&files[10], &files[49]] {
-        let number = file.as_raw_fd() - files[0].as_raw_fd();
-        let at = format!("above/other/file-{number:03}");
-        assert_eq!(path_of(&mut reader, file).0, root.join(at));
+    for number in [10, 49] {
+        let at = root.join(format!("above/other/file-{number:03}"));
+        assert_eq!(path_of(&mut reader, &files[number]).0, at);
     }
 }
 

@@ -8,7 +8,7 @@ use zerocopy::IntoBytes;
 
 use super::file::{self, Name};
 use super::tables::Tables;
-use super::watchers::Watchers;
+use super::watchers::{Watched, Watchers};
 use super::{IdKey, socket};
 use crate::decode::{DecodeError, FileRun, Record, Records, file_runs};
 use crate::model::File;
@@ -31,7 +31,25 @@ struct Kept {
     fd: u32,
     /// Whether the name of its operations is known.
     named: bool,
+    /// Whether it is an epoll instance.
+    watches: bool,
+    /// What the file says of its watchers.
+    watched: Watched,
     file: Arc<File>,
+}
+
+impl Kept {
+    fn new(digest: u64, fd: u32, file: Arc<File>) -> Self {
+        Self {
+            digest,
+            tid: file.tid,
+            fd,
+            named: file.ops.is_some(),
+            watches: file.epoll.is_some(),
+            watched: Watched::of(&file),
+            file,
+        }
+    }
 }
 
 /// Why records are no reading.
@@ -58,8 +76,10 @@ impl TableFiles {
         key: &IdKey,
     ) -> Result<Vec<Arc<File>>, TableError> {
         let mut tables = Tables::default();
-        let mut before = self.kept.iter().peekable();
-        let mut now = Vec::with_capacity(self.kept.len());
+        // Where the records make no sense, nothing is kept.
+        let kept = std::mem::take(&mut self.kept);
+        let mut now = Vec::with_capacity(kept.len());
+        let mut before = kept.into_iter().peekable();
         for run in file_runs(records) {
             let run = run?;
             let record = &run.record;
@@ -73,23 +93,29 @@ impl TableFiles {
             let same_place = before.next_if(|kept| (kept.tid, kept.fd) == place);
             let digest = self.digest(&run);
             let told = record.bits & file_bits::TOLD != 0;
-            let unchanged = same_place.filter(|kept| {
+            let unchanged = |kept: &Kept| {
                 // The name of its operations may have become known since.
                 kept.digest == digest
                     && (kept.named || ops_name(record.ops).is_none())
                     && (told || file::is_named(&kept.file, record, run.path))
-            });
-            let file = match unchanged {
-                Some(kept) => Arc::clone(&kept.file),
-                None => self.changed(&run, same_place, tid, &ops_name, key)?,
             };
-            let named = unchanged.map_or_else(|| file.ops.is_some(), |kept| kept.named);
-            now.push(Kept { digest, tid, fd: record.fd, named, file });
+            now.push(match same_place {
+                Some(kept) if unchanged(&kept) => kept,
+                same_place => {
+                    let file = changed(&run, same_place, tid, &ops_name, key)?;
+                    Kept::new(digest, record.fd, file)
+                }
+            });
         }
-        let watchers = Watchers::among(now.iter().map(|kept| &*kept.file));
-        for Kept { file, .. } in &mut now {
-            if let Some(right) = watchers.correction(file) {
-                Arc::make_mut(file).watched_by = right;
+        let lists = now.iter().filter(|kept| kept.watches).map(|kept| &*kept.file);
+        let watchers = Watchers::among(lists);
+        for kept in &mut now {
+            if !watchers.agree(kept.watched)
+                && let Some(right) = watchers.correction(&kept.file)
+            {
+                let file = Arc::make_mut(&mut kept.file);
+                file.watched_by = right;
+                kept.watched = Watched::of(file);
             }
         }
         let files = now.iter().map(|kept| Arc::clone(&kept.file)).collect();
@@ -110,31 +136,30 @@ impl TableFiles {
         };
         self.hasher.hash_one((record.as_bytes(), run.parts))
     }
+}
 
-    /// A file whose records are not those of the reading before.
-    fn changed(
-        &self,
-        run: &FileRun<'_>,
-        same_place: Option<&Kept>,
-        tid: Option<u32>,
-        ops_name: impl Fn(u64) -> Option<Arc<str>>,
-        key: &IdKey,
-    ) -> Result<Arc<File>, TableError> {
-        let name = if run.record.bits & file_bits::TOLD == 0 {
-            Name::Told(run.path)
-        } else {
-            let id = Some(key.file(run.record.file));
-            let known = same_place.filter(|kept| kept.file.id == id);
-            Name::Kept(&known.ok_or(TableError::Stale)?.file)
-        };
-        let mut file = decoded(run, name, tid, ops_name, key)?;
-        // Its watchers are looked for later. Not all that records say is shown.
-        let kept = same_place.filter(|kept| {
-            file.watched_by.clone_from(&kept.file.watched_by);
-            *kept.file == file
-        });
-        Ok(kept.map_or_else(|| Arc::new(file), |kept| Arc::clone(&kept.file)))
-    }
+/// A file whose records are not those of the reading before.
+fn changed(
+    run: &FileRun<'_>,
+    same_place: Option<Kept>,
+    tid: Option<u32>,
+    ops_name: impl Fn(u64) -> Option<Arc<str>>,
+    key: &IdKey,
+) -> Result<Arc<File>, TableError> {
+    let name = if run.record.bits & file_bits::TOLD == 0 {
+        Name::Told(run.path)
+    } else {
+        let id = Some(key.file(run.record.file));
+        let known = same_place.as_ref().filter(|kept| kept.file.id == id);
+        Name::Kept(&known.ok_or(TableError::Stale)?.file)
+    };
+    let mut file = decoded(run, name, tid, ops_name, key)?;
+    // Its watchers are looked for later. Not all that records say is shown.
+    let kept = same_place.filter(|kept| {
+        file.watched_by.clone_from(&kept.file.watched_by);
+        *kept.file == file
+    });
+    Ok(kept.map_or_else(|| Arc::new(file), |kept| kept.file))
 }
 
 /// The file of a record, with what the records behind it tell of its parts.

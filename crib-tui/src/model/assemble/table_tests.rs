@@ -163,14 +163,46 @@ fn a_file_of_which_nothing_changes_is_kept_until_its_name_is_known() {
 }
 
 #[test]
-fn records_that_make_no_sense_are_an_error_and_change_nothing() {
+fn records_that_make_no_sense_are_an_error_and_leave_nothing() {
     let key = IdKey::default();
     let mut table = TableFiles::default();
     let open = [(1, 3, 7, 1, 0), (1, 4, 8, 2, 0)];
     let files = read(&mut table, &key, &open);
     let bytes = records(&open);
     let cut = &bytes[..bytes.len() - 9];
-    assert!(matches!(table.read(cut, |_| None, &key), Err(DecodeError::Cut(_))));
-    let again = read(&mut table, &key, &open);
+    let error = table.read(cut, |_| None, &key);
+    assert!(matches!(error, Err(TableError::Decode(DecodeError::Cut(_)))));
+    assert_eq!(files, read(&mut table, &key, &open));
+}
+
+/// The same without what the program leaves out of what it has told.
+fn left_out(bytes: &[u8]) -> Vec<u8> {
+    let mut left = Vec::new();
+    for run in file_runs(bytes) {
+        let run = run.unwrap();
+        let record = FileRecord { bits: file_bits::TOLD, path_len: 0, ..run.record };
+        push(&mut left, kind::FILE, &record, b"");
+        left.extend_from_slice(run.parts);
+    }
+    left
+}
+
+#[test]
+fn a_path_that_is_left_out_is_that_of_the_same_file() {
+    let key = IdKey::default();
+    let mut table = TableFiles::default();
+    let open = [(1, 3, 7, 1, 0), (1, 4, 8, 2, 0)];
+    let files = read(&mut table, &key, &open);
+    let named = |_| Some("ops".into());
+    let again = table.read(&left_out(&records(&open)), named, &key).unwrap();
     assert!(files.iter().zip(&again).all(|(a, b)| Arc::ptr_eq(a, b)));
+    let mut moved = open;
+    moved[1].4 = 1;
+    let later = table.read(&left_out(&records(&moved)), named, &key).unwrap();
+    assert_eq!(later, read(&mut TableFiles::default(), &key, &moved));
+    // Another file under the descriptor, which was not told.
+    moved[0].2 = 9;
+    let stale = table.read(&left_out(&records(&moved)), named, &key);
+    assert_eq!(stale, Err(TableError::Stale));
+    assert_eq!(table.read(&left_out(&records(&open)), named, &key), Err(TableError::Stale));
 }

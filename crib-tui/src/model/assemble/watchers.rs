@@ -4,6 +4,28 @@ use std::sync::Arc;
 
 use crate::model::{File, FileId};
 
+/// What a file says of its watchers, as far as it can be known without a look at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Watched {
+    /// That they are not known.
+    Unknown,
+    /// That there are none.
+    Never,
+    /// Which they are.
+    Somewhere,
+}
+
+impl Watched {
+    /// What this file says.
+    pub(super) fn of(file: &File) -> Self {
+        match &file.watched_by {
+            None => Self::Unknown,
+            Some(fds) if fds.is_empty() => Self::Never,
+            Some(_) => Self::Somewhere,
+        }
+    }
+}
+
 /// Who watches which files of a process.
 pub(super) struct Watchers {
     /// A watched file and a descriptor that watches it, by file.
@@ -28,6 +50,13 @@ impl Watchers {
         // One file may be watched under several descriptors.
         pairs.dedup();
         Self { pairs, all, nobody: Arc::default() }
+    }
+
+    /// Whether that is right of whatever file says it, so that none need be looked at; where
+    /// something is watched, each is.
+    pub(super) fn agree(&self, said: Watched) -> bool {
+        let right = if self.all { Watched::Never } else { Watched::Unknown };
+        self.pairs.is_empty() && said == right
     }
 
     /// What a file is to say of its watchers; none where it says that already.
