@@ -19,7 +19,7 @@ use crate::source::SourceChoice;
 #[command(disable_help_subcommand = true)]
 #[command(after_help = "\
 Exit codes: 0 done; 1 the target doesn't exist, went away, or nothing matched; 2 usage;
-3 a privilege or kernel feature is missing (see crib-top doctor).")]
+3 a privilege or kernel feature is missing (see crib-top doctor); 10 leaks suspects a leak.")]
 #[command(max_term_width = 100)]
 pub struct Cli {
     /// What to do; the live view where it is left out.
@@ -39,6 +39,8 @@ pub enum CliCommand {
     Packets(PacketsArgs),
     /// Print everything: the files with what is queued in them, message by message
     Dump,
+    /// Watch a process for a while, and print what grows and who opens it
+    Leaks(LeaksArgs),
     /// Print every process with its descriptors, limit, sockets and queued bytes
     Ps,
     /// Print what this kernel and this user allow, and how to get the rest
@@ -61,6 +63,14 @@ pub struct PacketsArgs {
     /// Write the messages to a file for Wireshark (pcapng) instead; - is standard output
     #[arg(long, value_name = "FILE", help_heading = "How to show it")]
     pub pcap: Option<PathBuf>,
+}
+
+/// The flags of `leaks` alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct LeaksArgs {
+    /// How long to watch, with its unit: 30s, 5m, 1h [default: 30s]
+    #[arg(long = "for", value_name = "TIME", help_heading = "How to read")]
+    pub duration: Option<String>,
 }
 
 /// The flags, which may stand before and after a command.
@@ -94,7 +104,8 @@ pub struct Flags {
     /// Use no colors, as with NO_COLOR in the environment
     #[arg(long, global = true, help_heading = "How to show it")]
     pub no_color: bool,
-    /// Time between two readings of the live view, with its unit: 500ms, 1s, 2m [default: 1s]
+    /// Time between two readings of the live view or of leaks, with its unit: 500ms, 1s, 2m
+    /// [default: 1s]
     #[arg(short, long, global = true, value_name = "TIME", help_heading = "How to read")]
     pub delay: Option<String>,
     /// Where to read from

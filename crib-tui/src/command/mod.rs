@@ -3,6 +3,7 @@
 mod doctor;
 mod dump;
 mod files;
+mod leaks;
 mod packets;
 mod processes;
 mod target;
@@ -54,6 +55,10 @@ pub fn run<O: Write>(
         }
         Print::Dump { targets, payload, output } => {
             dump::run(targets, *payload, output, source, style, streams)
+        }
+        Print::Leaks { target, leaks, format, headings } => {
+            let style = (style, *headings);
+            leaks::run(target, leaks, *format, source, style, streams)
         }
         Print::Doctor { format, headings } => doctor::run(*format, *headings, style, streams),
         Print::FileColumns => list_columns::<Files, O>(style, streams),

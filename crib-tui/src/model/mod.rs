@@ -14,6 +14,7 @@ pub mod filter;
 pub mod groups;
 mod history;
 mod kind;
+pub mod leaks;
 mod packet;
 mod pipe;
 mod process;

@@ -6,6 +6,7 @@
 mod dir;
 mod fd;
 mod fdinfo;
+mod image;
 mod link;
 mod list;
 mod net;
@@ -24,6 +25,7 @@ use crate::model::{
 };
 use dir::ProcDir;
 use fd::{Outcome, Table};
+pub use image::{Image, image};
 use net::Sockets;
 use process::{Stat, Status};
 use tables::Tables;

@@ -1,0 +1,203 @@
+//! What a watch of one process comes to: its groups with what the rule says of them, and how long
+//! until its limit on descriptors is reached.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+
+use super::groups::{Groups, OpenerId};
+use super::suspicion::{Verdict, judge};
+use super::{File, FilesReading, Kind, Process, Source, Text};
+
+/// Files of a group that are shown of it at most.
+pub const MAX_EXAMPLES: usize = 3;
+
+/// What a watch comes to.
+#[derive(Clone, Debug)]
+pub struct Leaks {
+    /// Where the readings came from.
+    pub source: Source,
+    /// When the first reading was begun.
+    pub time: SystemTime,
+    /// Whose files were watched, as last read.
+    pub process: Process,
+    /// How long, in seconds.
+    pub seconds: f64,
+    /// Descriptors that were open in the last reading.
+    pub fd_count: u64,
+    /// How many files a second the suspected groups grow by together.
+    pub per_second: f64,
+    /// Seconds until the limit on descriptors is reached at this rate; none where nothing is
+    /// suspected, or there is no limit.
+    pub seconds_to_limit: Option<f64>,
+    /// The groups, the one that is suspected most first.
+    pub groups: Vec<LeakGroup>,
+}
+
+/// One group of files, and whether it is suspected.
+#[derive(Clone, Debug, Serialize)]
+pub struct LeakGroup {
+    /// The kind of its files.
+    pub kind: Kind,
+    /// What they have in common (docs/leaks.md).
+    pub label: Text,
+    /// Files that are open.
+    pub count: u64,
+    /// Files that were opened during the watch.
+    pub opened: u64,
+    /// Files that were closed during the watch.
+    pub closed: u64,
+    /// The growth in files a second: of a suspected group, of those that stay.
+    #[serde(serialize_with = "rounded")]
+    pub per_second: f64,
+    /// Age of the oldest open file, in seconds; one that was there before the watch is at least
+    /// as old as that.
+    #[serde(serialize_with = "rounded_option")]
+    pub oldest_seconds: Option<f64>,
+    /// Whether it only grows.
+    pub suspected: bool,
+    /// The call that opened its files, innermost frame first, where that was traced.
+    pub stack: Option<Vec<Frame>>,
+    /// Some of its files: those that were opened first during the watch.
+    pub examples: Vec<File>,
+    /// Which stack that is.
+    #[serde(skip)]
+    pub opener: Option<OpenerId>,
+}
+
+/// A place in a program's call stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Frame {
+    /// Its address in the process.
+    #[serde(serialize_with = "hexadecimal")]
+    pub address: u64,
+    /// The function's name, where there are symbols.
+    pub symbol: Option<Text>,
+    /// The last part of the path of the file that the code was mapped from.
+    pub module: Option<Text>,
+    /// The offset of the address in the module, as its own symbols are counted.
+    pub offset: Option<u64>,
+    /// The source file.
+    pub file: Option<Text>,
+    /// The line in the source file.
+    pub line: Option<u32>,
+}
+
+impl Leaks {
+    /// Whether any group is suspected.
+    pub fn is_suspected(&self) -> bool {
+        self.groups.iter().any(|group| group.suspected)
+    }
+
+    /// Sums up a watch that began at `time`, from its groups and the latest reading.
+    pub fn new(groups: &Groups, time: SystemTime, last: &FilesReading) -> Self {
+        let verdicts: Vec<Verdict> = groups
+            .groups()
+            .iter()
+            .map(|group| judge(group, groups.timeline(), groups.ages()))
+            .collect();
+        let now = groups.timeline().now();
+        let mut examples = examples(groups, last);
+        let mut found: Vec<LeakGroup> = groups
+            .groups()
+            .iter()
+            .zip(verdicts)
+            .enumerate()
+            // A group that all its files have left for another one says nothing.
+            .filter(|(_, (group, _))| group.count + group.opened + group.closed > 0)
+            .map(|(index, (group, verdict))| LeakGroup {
+                kind: group.key.kind,
+                label: group.key.label.clone(),
+                count: group.count,
+                opened: group.opened,
+                closed: group.closed,
+                per_second: verdict.per_second,
+                oldest_seconds: group.oldest.map(|since| now.saturating_sub(since).as_secs_f64()),
+                suspected: verdict.suspected,
+                stack: None,
+                examples: examples.remove(&index).unwrap_or_default(),
+                opener: group.key.opener,
+            })
+            .collect();
+        sort(&mut found);
+        let fd_count = last.files.len() as u64;
+        let suspected = found.iter().filter(|group| group.suspected);
+        let per_second: f64 = suspected.map(|group| group.per_second).sum();
+        let seconds_to_limit = last
+            .process
+            .fd_limit
+            .filter(|_| per_second > 0.0)
+            .map(|limit| limit.saturating_sub(fd_count) as f64 / per_second);
+        Self {
+            source: last.source,
+            time,
+            process: last.process.clone(),
+            seconds: now.as_secs_f64(),
+            fd_count,
+            per_second,
+            seconds_to_limit,
+            groups: found,
+        }
+    }
+}
+
+/// Puts the groups in the order in which they are shown.
+fn sort(groups: &mut [LeakGroup]) {
+    groups.sort_by(|a, b| {
+        b.suspected.cmp(&a.suspected).then(b.per_second.total_cmp(&a.per_second)).then_with(|| {
+            (Reverse(a.count), a.kind, &a.label, a.opener).cmp(&(
+                Reverse(b.count),
+                b.kind,
+                &b.label,
+                b.opener,
+            ))
+        })
+    });
+}
+
+/// The files of each group, by its index, that were opened first during the watch; before it,
+/// where there are no others.
+fn examples(groups: &Groups, last: &FilesReading) -> HashMap<usize, Vec<File>> {
+    let mut found: HashMap<usize, Vec<(Duration, &File)>> = HashMap::new();
+    for file in &last.files {
+        let Some((group, since)) = groups.group_of(file) else { continue };
+        let files = found.entry(group).or_default();
+        files.push((if since.is_zero() { Duration::MAX } else { since }, file));
+        if files.len() > 16 * MAX_EXAMPLES {
+            first_few(files);
+        }
+    }
+    found
+        .into_iter()
+        .map(|(group, mut files)| {
+            first_few(&mut files);
+            (group, files.into_iter().map(|(_, file)| file.clone()).collect())
+        })
+        .collect()
+}
+
+fn first_few(files: &mut Vec<(Duration, &File)>) {
+    files.sort_by_key(|&(since, file)| (since, file.tid, file.fd));
+    files.truncate(MAX_EXAMPLES);
+}
+
+/// A number with the digits that mean something: rates and times are no more exact than this.
+fn rounded<S: serde::Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((number * 1e6).round() / 1e6)
+}
+
+fn rounded_option<S: serde::Serializer>(
+    number: &Option<f64>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match number {
+        Some(number) => rounded(number, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn hexadecimal<S: serde::Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{number:#x}"))
+}
