@@ -1,7 +1,9 @@
 #!/bin/sh
-# Builds the BPF object from source:   crib-ebpf/build-object.sh OUTPUT
+# Builds the BPF objects from source:  crib-ebpf/build-object.sh OUTPUT
 #           or checks the source:      crib-ebpf/build-object.sh --clippy
 #           or renews what is embedded: crib-ebpf/build-object.sh --update
+#
+# OUTPUT is the main object; the one that traces goes beside it, as crib-trace.bpf.o.
 #
 # Needs bpf-linker, and a compiler that can build `core` for the BPF target: rustup's nightly
 # with its rust-src component, or Debian's rustc-web with rust-web-src.
@@ -55,11 +57,14 @@ case $1 in
 *) output=$1 ;;
 esac
 cargo build --release --features programs --target bpfel-unknown-none -Z build-std=core --target-dir "$target_dir"
+trace=$(dirname "$output")/crib-trace.bpf.o
 cp "$target_dir/bpfel-unknown-none/release/crib-ebpf" "$output"
+cp "$target_dir/bpfel-unknown-none/release/crib-trace" "$trace"
 # DWARF is ten times the size of the rest, and the loader would read over it. BTF stays.
 for objcopy in llvm-objcopy /usr/lib/llvm-*/bin/llvm-objcopy rust-objcopy; do
     if command -v "$objcopy" >/dev/null; then
         "$objcopy" --strip-debug "$output"
+        "$objcopy" --strip-debug "$trace"
         break
     fi
 done
@@ -67,9 +72,10 @@ done
 if [ "$1" = --update ]; then
     cd "$root"
     {
-        echo "# Where assets/crib-top.bpf.o comes from; written by crib-ebpf/build-object.sh --update."
+        echo "# Where assets/*.bpf.o come from; written by crib-ebpf/build-object.sh --update."
         echo "sources = \"$(find crib-common crib-ebpf -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -d' ' -f1)\""
         echo "object = \"$(sha256sum <"$output" | cut -d' ' -f1)\""
+        echo "trace = \"$(sha256sum <"$trace" | cut -d' ' -f1)\""
         echo "rustc = \"$("${RUSTC:-rustc}" --version)\""
         echo "linker = \"$(bpf-linker --version)\""
     } >assets/crib-top.bpf.toml

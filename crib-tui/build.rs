@@ -1,5 +1,5 @@
-//! Chooses the BPF object that is embedded: the prebuilt one in `assets/`, or, with
-//! `CRIB_BUILD_EBPF=1`, one built from source here and now.
+//! Chooses the BPF objects that are embedded: the prebuilt ones in `assets/`, or, with
+//! `CRIB_BUILD_EBPF=1`, those built from source here and now.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,6 +17,10 @@ fn main() {
         }
     };
     println!("cargo::rustc-env=CRIB_BPF_OBJECT={}", object.display());
+    // The one that traces is always built with the other.
+    let trace = object.with_file_name("crib-trace.bpf.o");
+    println!("cargo::rerun-if-changed={}", trace.display());
+    println!("cargo::rustc-env=CRIB_TRACE_OBJECT={}", trace.display());
 }
 
 fn build(root: &Path) -> PathBuf {

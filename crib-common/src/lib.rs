@@ -9,3 +9,4 @@ pub mod dump;
 pub mod limits;
 pub mod offsets;
 pub mod record;
+pub mod trace;

@@ -40,4 +40,5 @@ pub mod table;
 pub mod task;
 pub mod task_file;
 pub mod tcp;
+pub mod trace;
 pub mod transport;

@@ -71,6 +71,9 @@ pub struct LeaksArgs {
     /// How long to watch, with its unit: 30s, 5m, 1h [default: 30s]
     #[arg(long = "for", value_name = "TIME", help_heading = "How to read")]
     pub duration: Option<String>,
+    /// Don't trace which calls open files, which slows down every system call a little
+    #[arg(long, help_heading = "How to read")]
+    pub no_trace: bool,
 }
 
 /// The flags, which may stand before and after a command.

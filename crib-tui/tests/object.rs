@@ -60,13 +60,20 @@ fn the_object_is_the_one_that_was_built() {
         sha256(&root().join("assets/crib-top.bpf.o")),
         "assets/crib-top.bpf.o was changed by hand: run crib-ebpf/build-object.sh --update"
     );
+    assert_eq!(
+        provenance("trace"),
+        sha256(&root().join("assets/crib-trace.bpf.o")),
+        "assets/crib-trace.bpf.o was changed by hand: run crib-ebpf/build-object.sh --update"
+    );
 }
 
 #[test]
 fn the_object_speaks_of_no_machine() {
-    let object = std::fs::read(root().join("assets/crib-top.bpf.o")).unwrap();
-    for place in ["/root/", "/home/", "/usr/"] {
-        let found = object.windows(place.len()).any(|bytes| bytes == place.as_bytes());
-        assert!(!found, "the object holds a path that begins with {place}");
+    for name in ["crib-top.bpf.o", "crib-trace.bpf.o"] {
+        let object = std::fs::read(root().join("assets").join(name)).unwrap();
+        for place in ["/root/", "/home/", "/usr/"] {
+            let found = object.windows(place.len()).any(|bytes| bytes == place.as_bytes());
+            assert!(!found, "{name} holds a path that begins with {place}");
+        }
     }
 }

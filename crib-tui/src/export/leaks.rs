@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::json::{self, Header};
 use super::table::{Layout, write_cells, write_line};
 use crate::model::column::Align;
-use crate::model::leaks::{Frame, LeakGroup, Leaks};
+use crate::model::leaks::{Frame, LeakGroup, Leaks, Traced};
 
 /// The document of `leaks`.
 #[derive(Serialize)]
@@ -20,6 +20,7 @@ struct Document<'a> {
     fd_count: u64,
     fd_limit: Option<u64>,
     seconds_to_limit: Option<f64>,
+    traced: Option<Traced>,
     groups: &'a [LeakGroup],
 }
 
@@ -45,6 +46,7 @@ pub fn document(out: &mut impl Write, header: &Header, leaks: &Leaks) -> io::Res
         fd_count: leaks.fd_count,
         fd_limit: leaks.process.fd_limit,
         seconds_to_limit: leaks.seconds_to_limit.map(tenth),
+        traced: leaks.traced,
         groups: &leaks.groups,
     };
     json::line(out, &document)
@@ -82,6 +84,11 @@ pub fn text(out: &mut impl Write, leaks: &Leaks, layout: Layout) -> io::Result<(
     }
     for group in shown.iter().filter(|group| group.suspected) {
         evidence(out, group, layout)?;
+    }
+    if let Some(Traced { lost: lost @ 1.., .. }) = leaks.traced {
+        writeln!(out)?;
+        let line = format!("{lost} openings were lost: there was no room for them or their stacks");
+        write_line(out, &line, layout)?;
     }
     Ok(())
 }
@@ -197,6 +204,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::model::leaks::TracedAt;
     use crate::model::{Kind, Source, sample};
 
     fn group(label: &str, suspected: bool, (opened, closed): (u64, u64)) -> LeakGroup {
@@ -236,6 +244,7 @@ mod tests {
             fd_count: 412,
             per_second,
             seconds_to_limit: (per_second > 0.0).then_some(61.2),
+            traced: Some(Traced { at: TracedAt::FdInstall, lost: 0 }),
             groups,
         }
     }
@@ -282,7 +291,7 @@ mod tests {
         };
         let set = |names: &str| names.split_whitespace().map(str::to_owned).collect();
         let fields: BTreeSet<String> = set("schema source kernel time pid seconds suspected \
-                                            fd_count fd_limit seconds_to_limit groups");
+                                            fd_count fd_limit seconds_to_limit traced groups");
         assert_eq!(names(&document), fields);
         assert_eq!((&document["seconds"], &document["suspected"]), (&30.0.into(), &true.into()));
         let group = &document["groups"][0];

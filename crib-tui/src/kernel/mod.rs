@@ -12,6 +12,7 @@ mod pages;
 mod snapshot;
 pub mod support;
 mod symbols;
+pub mod trace;
 
 use std::collections::HashMap;
 use std::io;

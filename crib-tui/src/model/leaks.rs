@@ -7,12 +7,35 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
-use super::groups::{Groups, OpenerId};
-use super::suspicion::{Verdict, judge};
+use super::groups::{Group, Groups, OpenerId};
+use super::suspicion::judge;
 use super::{File, FilesReading, Kind, Process, Source, Text};
 
 /// Files of a group that are shown of it at most.
 pub const MAX_EXAMPLES: usize = 3;
+
+/// From which share of a group's growth on an opener has made most of it.
+const MOST: f64 = 0.75;
+
+/// Where openings are seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TracedAt {
+    /// Where the kernel gives a descriptor its file: all of them.
+    FdInstall,
+    /// Where system calls return: those that make descriptors by themselves, not files that
+    /// come in messages (SCM_RIGHTS) or are opened by io_uring.
+    SysExit,
+}
+
+/// How openings were traced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Traced {
+    /// Where they were seen.
+    pub at: TracedAt,
+    /// Openings that were not noted, or only without their stack, for want of room.
+    pub lost: u64,
+}
 
 /// What a watch comes to.
 #[derive(Clone, Debug)]
@@ -32,6 +55,8 @@ pub struct Leaks {
     /// Seconds until the limit on descriptors is reached at this rate; none where nothing is
     /// suspected, or there is no limit.
     pub seconds_to_limit: Option<f64>,
+    /// How openings were traced; none where they were not.
+    pub traced: Option<Traced>,
     /// The groups, the one that is suspected most first.
     pub groups: Vec<LeakGroup>,
 }
@@ -77,7 +102,7 @@ pub struct Frame {
     pub symbol: Option<Text>,
     /// The last part of the path of the file that the code was mapped from.
     pub module: Option<Text>,
-    /// The offset of the address in the module, as its own symbols are counted.
+    /// Where that address is in the module's file, in bytes.
     pub offset: Option<u64>,
     /// The source file.
     pub file: Option<Text>,
@@ -91,34 +116,23 @@ impl Leaks {
         self.groups.iter().any(|group| group.suspected)
     }
 
-    /// Sums up a watch that began at `time`, from its groups and the latest reading.
-    pub fn new(groups: &Groups, time: SystemTime, last: &FilesReading) -> Self {
-        let verdicts: Vec<Verdict> = groups
-            .groups()
-            .iter()
-            .map(|group| judge(group, groups.timeline(), groups.ages()))
-            .collect();
-        let now = groups.timeline().now();
-        let mut examples = examples(groups, last);
-        let mut found: Vec<LeakGroup> = groups
-            .groups()
-            .iter()
-            .zip(verdicts)
-            .enumerate()
-            // A group that all its files have left for another one says nothing.
-            .filter(|(_, (group, _))| group.count + group.opened + group.closed > 0)
-            .map(|(index, (group, verdict))| LeakGroup {
-                kind: group.key.kind,
-                label: group.key.label.clone(),
-                count: group.count,
-                opened: group.opened,
-                closed: group.closed,
-                per_second: verdict.per_second,
-                oldest_seconds: group.oldest.map(|since| now.saturating_sub(since).as_secs_f64()),
-                suspected: verdict.suspected,
-                stack: None,
-                examples: examples.remove(&index).unwrap_or_default(),
-                opener: group.key.opener,
+    /// Sums up a watch that began at `time`, from its groups, the same parted by opener where that
+    /// was traced, and the latest reading.
+    pub fn new(
+        groups: &Groups,
+        by_opener: Option<&Groups>,
+        time: SystemTime,
+        last: &FilesReading,
+    ) -> Self {
+        let mut parts: HashMap<(Kind, Text), Vec<LeakGroup>> = HashMap::new();
+        for part in by_opener.map(|groups| judged(groups, last)).into_iter().flatten() {
+            parts.entry((part.kind, part.label.clone())).or_default().push(part);
+        }
+        let mut found: Vec<LeakGroup> = judged(groups, last)
+            .into_iter()
+            .flat_map(|group| {
+                let parts = parts.remove(&(group.kind, group.label.clone()));
+                with_openers(group, parts.unwrap_or_default())
             })
             .collect();
         sort(&mut found);
@@ -134,12 +148,81 @@ impl Leaks {
             source: last.source,
             time,
             process: last.process.clone(),
-            seconds: now.as_secs_f64(),
+            seconds: groups.timeline().now().as_secs_f64(),
             fd_count,
             per_second,
             seconds_to_limit,
+            traced: None,
             groups: found,
         }
+    }
+}
+
+/// Each group with what the rule says of it.
+fn judged(groups: &Groups, last: &FilesReading) -> Vec<LeakGroup> {
+    let now = groups.timeline().now();
+    let mut examples = examples(groups, last);
+    let group = |(index, group): (usize, &Group)| {
+        let verdict = judge(group, groups.timeline(), groups.ages());
+        LeakGroup {
+            kind: group.key.kind,
+            label: group.key.label.clone(),
+            count: group.count,
+            opened: group.opened,
+            closed: group.closed,
+            per_second: verdict.per_second,
+            oldest_seconds: group.oldest.map(|since| now.saturating_sub(since).as_secs_f64()),
+            suspected: verdict.suspected,
+            stack: None,
+            examples: examples.remove(&index).unwrap_or_default(),
+            opener: group.key.opener,
+        }
+    };
+    // A group that all its files have left for another one says nothing.
+    let says_something = |group: &LeakGroup| group.count + group.opened + group.closed > 0;
+    groups.groups().iter().enumerate().map(group).filter(says_something).collect()
+}
+
+/// A group with the opener of its files, if it is suspected and one opener has made most of what
+/// it grew by; else the parts of it that are suspected by themselves, and the rest.
+fn with_openers(mut group: LeakGroup, parts: Vec<LeakGroup>) -> Vec<LeakGroup> {
+    let growth = |part: &LeakGroup| part.opened.saturating_sub(part.closed);
+    let traced = || parts.iter().filter(|part| part.opener.is_some());
+    let largest = traced().max_by_key(|&part| growth(part)).filter(|&part| growth(part) > 0);
+    let all: u64 = traced().map(growth).sum();
+    let is_most = |part: &LeakGroup| growth(part) as f64 >= MOST * all as f64;
+    let suspects = traced().filter(|part| part.suspected).count();
+    if group.suspected && (suspects == 0 || largest.is_some_and(is_most)) {
+        group.opener = largest.and_then(|part| part.opener);
+        return vec![group];
+    }
+    if suspects == 0 {
+        return vec![group];
+    }
+    let suspect = |part: &LeakGroup| part.suspected && part.opener.is_some();
+    let (mut found, rest): (Vec<_>, Vec<_>) = parts.into_iter().partition(suspect);
+    found.extend(rest.into_iter().reduce(together));
+    found
+}
+
+/// Two parts of a group as one, which has no opener and is not suspected.
+fn together(one: LeakGroup, other: LeakGroup) -> LeakGroup {
+    let oldest = [one.oldest_seconds, other.oldest_seconds].into_iter().flatten();
+    let mut examples = one.examples;
+    examples.extend(other.examples);
+    examples.truncate(MAX_EXAMPLES);
+    LeakGroup {
+        kind: one.kind,
+        label: one.label,
+        count: one.count + other.count,
+        opened: one.opened + other.opened,
+        closed: one.closed + other.closed,
+        per_second: one.per_second + other.per_second,
+        oldest_seconds: oldest.reduce(f64::max),
+        suspected: false,
+        stack: None,
+        examples,
+        opener: None,
     }
 }
 

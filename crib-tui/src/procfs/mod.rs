@@ -9,6 +9,7 @@ mod fdinfo;
 mod image;
 mod link;
 mod list;
+mod maps;
 mod net;
 mod parse;
 mod process;
@@ -26,6 +27,7 @@ use crate::model::{
 use dir::ProcDir;
 use fd::{Outcome, Table};
 pub use image::{Image, image};
+pub use maps::{Mapping, maps};
 use net::Sockets;
 use process::{Stat, Status};
 use tables::Tables;

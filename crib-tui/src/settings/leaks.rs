@@ -24,6 +24,8 @@ pub struct Leaks {
     pub duration: Duration,
     /// Time from one reading to the next.
     pub interval: Duration,
+    /// Whether to trace who opens files.
+    pub trace: bool,
 }
 
 /// What to print, from the flags of `leaks`, the delay, and whether tables have headings.
@@ -50,7 +52,12 @@ pub(super) fn print(
             least: LEAST_READINGS,
         });
     }
-    Ok(Print::Leaks { target, leaks: Leaks { duration, interval }, format, headings })
+    Ok(Print::Leaks {
+        target,
+        leaks: Leaks { duration, interval, trace: !args.no_trace },
+        format,
+        headings,
+    })
 }
 
 fn parse_duration(text: &str) -> Result<Duration, SettingsError> {

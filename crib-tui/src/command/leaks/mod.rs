@@ -1,4 +1,6 @@
-//! `crib-top leaks`: watches a process for a while, and prints what grows.
+//! `crib-top leaks`: watches a process for a while, and prints what grows and who opens it.
+
+mod openers;
 
 use std::io::Write;
 use std::time::{Duration, Instant, SystemTime};
@@ -9,10 +11,11 @@ use crate::export::leaks as export;
 use crate::failure::{Code, Failure};
 use crate::model::groups::Groups;
 use crate::model::leaks::Leaks as Report;
-use crate::model::{FilesReading, Process, ProcessState, ReadError};
+use crate::model::{FilesReading, Process, ProcessState, ReadError, Source};
 use crate::procfs::{self, Image};
 use crate::settings::{Format, Leaks, Style, Target};
 use crate::source::{Reader, SourceChoice};
+use openers::Openers;
 
 /// Watches the target and prints the report; of a process that does not last, what was seen of
 /// it until then.
@@ -26,13 +29,13 @@ pub(super) fn run<O: Write>(
 ) -> Result<(), Failure> {
     let pid = find(target)?;
     let mut reader = open(source, streams.note)?;
-    let mut watch = Watch::begin(&mut reader, pid, leaks.interval)?;
+    let mut watch = Watch::begin(&mut reader, pid, leaks, streams.note)?;
     let end = watch.run(&mut reader, leaks);
     if end.is_err() && watch.groups.readings() < 2 {
         // Nothing was seen that could be told.
         return end;
     }
-    let report = Report::new(&watch.groups, watch.time, &watch.last);
+    let report = watch.report();
     match format {
         Format::Table => {
             let layout = streams.layout(headings, style);
@@ -58,22 +61,45 @@ struct Watch {
     image: Option<Image>,
     first: Process,
     groups: Groups,
+    traced: Option<ByOpener>,
     last: FilesReading,
 }
 
+/// The groups once more, parted by who opened their files.
+struct ByOpener {
+    openers: Openers,
+    groups: Groups,
+}
+
 impl Watch {
-    /// Takes the first reading.
-    fn begin(reader: &mut Reader, pid: u32, interval: Duration) -> Result<Self, Failure> {
+    /// Takes the first reading, and begins to trace where that is wanted and possible.
+    fn begin(
+        reader: &mut Reader,
+        pid: u32,
+        leaks: &Leaks,
+        note: &mut dyn FnMut(&str),
+    ) -> Result<Self, Failure> {
         let image = procfs::image(pid);
-        let began = Instant::now();
-        let last = reader.files(pid)?;
-        let first = last.process.clone();
+        let first = procfs::process(pid)?;
         if first.state == ProcessState::Zombie {
             return Err(ReadError::Ended { pid, comm: first.comm }.into());
         }
-        let mut groups = Groups::new(interval);
-        groups.observe(&last, Duration::ZERO, |_| None);
-        Ok(Self { time: last.time, began, image, first, groups, last })
+        let mut traced = None;
+        // Who may only read /proc may not trace either.
+        if leaks.trace && reader.source() == Source::Bpf {
+            match Openers::trace(pid, first.fd_limit) {
+                Ok(openers) => {
+                    traced = Some(ByOpener { openers, groups: Groups::new(leaks.interval) });
+                }
+                Err(error) => note(&error.to_string()),
+            }
+        }
+        let began = Instant::now();
+        let last = reader.files(pid)?;
+        let groups = Groups::new(leaks.interval);
+        let mut watch = Self { time: last.time, began, image, first, groups, traced, last };
+        watch.observe(Duration::ZERO);
+        Ok(watch)
     }
 
     /// Takes the others, until the time is over.
@@ -90,6 +116,9 @@ impl Watch {
 
     fn read(&mut self, reader: &mut Reader) -> Result<(), Failure> {
         let at = self.began.elapsed();
+        if let Some(ByOpener { openers, .. }) = &mut self.traced {
+            openers.begin_reading();
+        }
         let pid = self.first.pid;
         let reading = match reader.files(pid) {
             Ok(reading) => reading,
@@ -111,9 +140,32 @@ impl Watch {
                 seconds: at.as_secs_f64(),
             });
         }
-        self.groups.observe(&reading, at, |_| None);
         self.last = reading;
+        self.observe(at);
         Ok(())
+    }
+
+    /// Takes the latest reading into the groups.
+    fn observe(&mut self, at: Duration) {
+        self.groups.observe(&self.last, at, |_| None);
+        if let Some(ByOpener { openers, groups }) = &mut self.traced {
+            groups.observe(&self.last, at, |file| openers.opener(file));
+        }
+    }
+
+    /// What the watch comes to.
+    fn report(&mut self) -> Report {
+        let by_opener = self.traced.as_ref().map(|traced| &traced.groups);
+        let mut report = Report::new(&self.groups, by_opener, self.time, &self.last);
+        if let Some(ByOpener { openers, .. }) = &mut self.traced {
+            report.traced = Some(openers.traced());
+            let wanted = report.groups.iter().filter_map(|group| group.opener);
+            let frames = openers.frames(wanted);
+            for group in &mut report.groups {
+                group.stack = group.opener.and_then(|opener| frames.get(&opener).cloned());
+            }
+        }
+        report
     }
 
     fn ended(&self, at: Duration) -> Failure {

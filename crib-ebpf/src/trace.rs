@@ -1,0 +1,220 @@
+//! Who opens files: each new descriptor of one process, with the user's stack. The only programs
+//! that run when others do something, and not when they are asked.
+
+use core::ffi::c_void;
+use core::mem::MaybeUninit;
+
+use aya_ebpf::bindings::{BPF_ANY, BPF_F_USER_STACK, BPF_NOEXIST, bpf_pidns_info};
+use aya_ebpf::helpers::generated::{
+    bpf_get_current_pid_tgid, bpf_get_current_task_btf, bpf_get_ns_current_pid_tgid,
+    bpf_get_stackid, bpf_ktime_get_ns, bpf_probe_read_kernel, bpf_probe_read_user,
+    bpf_task_pt_regs,
+};
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, HashMap, StackTrace};
+use crib_common::trace::{CALLERS as MAX_CALLERS, CALLS as MAX_CALLS, STACKS as MAX_STACKS};
+use crib_common::trace::{Lost, Opened, Target, call};
+
+/// Who is traced; nobody while the process is 0.
+#[map]
+static TARGET: Array<Target> = Array::with_max_entries(1, 0);
+
+/// What each system call does, by its number ([`call`]).
+#[map]
+static CALLS: Array<u32> = Array::with_max_entries(MAX_CALLS, 0);
+
+/// What is known of each descriptor; user space says how many there may be.
+#[map]
+static OPENED: HashMap<u32, Opened> = HashMap::with_max_entries(1024, 0);
+
+/// The stacks.
+#[map]
+static STACKS: StackTrace = StackTrace::with_max_entries(MAX_STACKS, 0);
+
+/// How often each stack opened something.
+#[map]
+static COUNTS: HashMap<u32, u64> = HashMap::with_max_entries(MAX_STACKS, 0);
+
+/// How far above the stack pointer the return address lies, by the instruction pointer.
+#[map]
+static CALLERS: HashMap<u64, u32> = HashMap::with_max_entries(MAX_CALLERS, 0);
+
+/// What was lost.
+#[map]
+static LOST: Array<Lost> = Array::with_max_entries(1, 0);
+
+/// The arguments of a tracepoint or a function, of which each takes eight bytes.
+pub type Arguments = *const u64;
+
+/// At the end of a system call: `sys_exit(struct pt_regs *regs, long ret)`.
+///
+/// # Safety
+/// The context must be what the kernel hands to a program at that tracepoint.
+#[inline(always)]
+pub unsafe fn sys_exit(arguments: Arguments) {
+    let Some(target) = traced() else { return };
+    // SAFETY: the caller's; the tracepoint has two arguments.
+    let (regs, returned) =
+        unsafe { (arguments.read_volatile(), arguments.add(1).read_volatile() as i64) };
+    if returned < 0 {
+        return;
+    }
+    let (Some(nr), Some(mode)) = (register(regs, target.nr), register(regs, target.mode)) else {
+        return;
+    };
+    if mode != target.native {
+        return;
+    }
+    let Some(&what) = CALLS.get(nr as u32) else { return };
+    let call = Call { context: arguments.cast(), target, regs };
+    match what {
+        call::RETURNS => call.note(returned as u32, true),
+        // 0 is what the others of these return, and nobody opens what a shell has open.
+        call::MAY_RETURN if returned > 2 && returned < i64::from(i32::MAX) => {
+            call.note(returned as u32, false);
+        }
+        call::PAIR_AT_0 => call.note_pair(target.argument_0),
+        call::PAIR_AT_3 => call.note_pair(target.argument_3),
+        call::COMMAND_AT_1 => {
+            if let Some(command) = register(regs, target.argument_1)
+                && (command == call::DUP_COMMANDS[0] || command == call::DUP_COMMANDS[1])
+            {
+                call.note(returned as u32, true);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// When a descriptor is given its file: `fd_install(unsigned int fd, struct file *file)`.
+///
+/// # Safety
+/// The context must be what the kernel hands to a program at that function's entry.
+#[inline(always)]
+pub unsafe fn fd_install(arguments: Arguments) {
+    let Some(target) = traced() else { return };
+    // SAFETY: the caller's; the function has two arguments.
+    let fd = unsafe { arguments.read_volatile() } as u32;
+    // SAFETY: the helpers take and return the running task.
+    let regs = unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) } as u64;
+    Call { context: arguments.cast(), target, regs }.note(fd, true);
+}
+
+/// The request, if it is the traced process that runs.
+#[inline(always)]
+fn traced() -> Option<&'static Target> {
+    let target = TARGET.get(0)?;
+    let tgid = if target.ns_ino == 0 {
+        // SAFETY: the helper takes nothing.
+        (unsafe { bpf_get_current_pid_tgid() } >> 32) as u32
+    } else {
+        let mut info = bpf_pidns_info { pid: 0, tgid: 0 };
+        let size = size_of::<bpf_pidns_info>() as u32;
+        // SAFETY: the helper fills in a structure of this size.
+        let failed = unsafe {
+            bpf_get_ns_current_pid_tgid(target.ns_dev, target.ns_ino, &raw mut info, size)
+        };
+        if failed != 0 {
+            return None;
+        }
+        info.tgid
+    };
+    (target.tgid != 0 && tgid == target.tgid).then_some(target)
+}
+
+/// What opens a descriptor.
+struct Call {
+    context: *const c_void,
+    target: &'static Target,
+    regs: u64,
+}
+
+impl Call {
+    /// Notes two descriptors that the call has written to where an argument points.
+    #[inline(always)]
+    fn note_pair(&self, argument: u32) {
+        let Some(address) = register(self.regs, argument) else { return };
+        let Some(pair) = read_user::<[u32; 2]>(address) else { return };
+        self.note(pair[0], true);
+        self.note(pair[1], true);
+    }
+
+    /// Notes a descriptor; `sure` that it is one, it takes the place of what was noted before.
+    #[inline(always)]
+    fn note(&self, fd: u32, sure: bool) {
+        // SAFETY: the context is this program's own, and the map one of stacks.
+        let stack = unsafe {
+            let map = (&raw const STACKS).cast_mut().cast::<c_void>();
+            bpf_get_stackid(self.context.cast_mut(), map, u64::from(BPF_F_USER_STACK))
+        };
+        if stack < 0 {
+            lose(|lost| &mut lost.stacks);
+        } else {
+            count(stack as u32);
+        }
+        let ip = register(self.regs, self.target.ip).unwrap_or(0);
+        let sp = register(self.regs, self.target.sp).unwrap_or(0);
+        let offset = CALLERS.get_ptr(ip);
+        // SAFETY: the pointer is to a value of the map, which the kernel keeps for the program.
+        let at = sp + offset.map_or(0, |offset| u64::from(unsafe { *offset }));
+        // SAFETY: the helpers take nothing.
+        let (time, tid) = unsafe { (bpf_ktime_get_ns(), bpf_get_current_pid_tgid() as u32) };
+        let opened = Opened {
+            time,
+            stack: stack as i32,
+            tid,
+            caller: read_user(at).unwrap_or(0),
+            exact: u32::from(offset.is_some()),
+            reserved: 0,
+        };
+        let flags = if sure { BPF_ANY } else { BPF_NOEXIST };
+        // One that may be none, and has been noted before, is not lost.
+        if OPENED.insert(fd, opened, u64::from(flags)).is_err() && sure {
+            lose(|lost| &mut lost.descriptors);
+        }
+    }
+}
+
+#[inline(always)]
+fn count(stack: u32) {
+    if let Some(count) = COUNTS.get_ptr_mut(stack) {
+        // SAFETY: as in `Call::note`; what two CPUs add at the same time may count once.
+        unsafe { *count += 1 };
+    } else {
+        // Where there is no room the stack is not counted, and shown all the same.
+        let _ = COUNTS.insert(stack, 1, u64::from(BPF_ANY));
+    }
+}
+
+#[inline(always)]
+fn lose(which: impl FnOnce(&mut Lost) -> &mut u64) {
+    if let Some(lost) = LOST.get_ptr_mut(0) {
+        // SAFETY: as in `count`.
+        *which(unsafe { &mut *lost }) += 1;
+    }
+}
+
+/// A register of the user's.
+#[inline(always)]
+fn register(regs: u64, offset: u32) -> Option<u64> {
+    let mut value = 0u64;
+    // SAFETY: eight bytes are written to a number of eight bytes; a bad address is an error.
+    let failed = unsafe {
+        let from = (regs + u64::from(offset)) as *const c_void;
+        bpf_probe_read_kernel((&raw mut value).cast(), size_of::<u64>() as u32, from)
+    };
+    (failed == 0).then_some(value)
+}
+
+/// Something in the user's memory.
+#[inline(always)]
+fn read_user<T: Copy>(address: u64) -> Option<T> {
+    let mut value = MaybeUninit::<T>::zeroed();
+    // SAFETY: as many bytes are written as there are; a bad address is an error. All uses are of
+    // numbers, which are valid for any bits.
+    unsafe {
+        let size = size_of::<T>() as u32;
+        let failed = bpf_probe_read_user(value.as_mut_ptr().cast(), size, address as *const c_void);
+        (failed == 0).then_some(value.assume_init())
+    }
+}
