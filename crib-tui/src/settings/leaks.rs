@@ -12,6 +12,8 @@ const MIN_DURATION: Duration = Duration::from_millis(200);
 const MAX_DURATION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Readings after the first that a watch has room for at least: fewer are never judged.
 const LEAST_READINGS: u32 = 4;
+/// Readings after the first that a watch takes even if that takes longer.
+const ENOUGH_READINGS: u64 = 12;
 /// Readings after the first where nobody says how often to read, unless they would be more than
 /// [`DEFAULT_DELAY`] or less than [`LEAST_DELAY`] apart.
 const READINGS: u32 = 30;
@@ -26,6 +28,15 @@ pub struct Leaks {
     pub interval: Duration,
     /// Whether to trace who opens files.
     pub trace: bool,
+}
+
+impl Leaks {
+    /// Readings after the first without which a watch is not over, also where the machine is too
+    /// busy to take them in time.
+    pub fn least_readings(&self) -> u64 {
+        let room = self.duration.as_nanos() / self.interval.as_nanos().max(1);
+        ENOUGH_READINGS.min(room as u64)
+    }
 }
 
 /// What to print, from the flags of `leaks`, the delay, and whether tables have headings.

@@ -105,9 +105,12 @@ impl Watch {
     /// Takes the others, until the time is over.
     fn run(&mut self, reader: &mut Reader, leaks: &Leaks) -> Result<(), Failure> {
         let mut due = Duration::ZERO;
-        while due < leaks.duration {
+        while due < leaks.duration || self.groups.readings() <= leaks.least_readings() {
             // A reading that takes longer than the interval is not made up for.
-            due = (due + leaks.interval).max(self.began.elapsed()).min(leaks.duration);
+            due = (due + leaks.interval).max(self.began.elapsed());
+            if self.groups.readings() >= leaks.least_readings() {
+                due = due.min(leaks.duration);
+            }
             std::thread::sleep(due.saturating_sub(self.began.elapsed()));
             self.read(reader)?;
         }
