@@ -10,6 +10,9 @@ pub const STACKS: u32 = 4096;
 /// Places of system calls whose caller's place on the stack is known.
 pub const CALLERS: u32 = 1024;
 
+/// Says of a place that makes system calls that it has a frame, by which its caller is found.
+pub const IN_FRAME: u32 = u32::MAX;
+
 /// Who is traced, and where its registers are.
 #[repr(C)]
 #[derive(
@@ -71,7 +74,8 @@ pub struct Opened {
     /// The thread, as the initial pid namespace numbers it.
     pub tid: u32,
     /// The word on the stack where the function that made the call returns to: the unwinder
-    /// finds the caller of each function but of that one, which has no frame of its own.
+    /// finds the caller of each function but of that one, where it has no frame of its own. 0
+    /// where it has one.
     pub caller: u64,
     /// Whether that word is known to be the return address; else it is the top of the stack.
     pub exact: u32,

@@ -13,7 +13,7 @@ use aya_ebpf::helpers::generated::{
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, StackTrace};
 use crib_common::trace::{CALLERS as MAX_CALLERS, CALLS as MAX_CALLS, STACKS as MAX_STACKS};
-use crib_common::trace::{Lost, Opened, Target, call};
+use crib_common::trace::{IN_FRAME, Lost, Opened, Target, call};
 
 /// Who is traced; nobody while the process is 0.
 #[map]
@@ -35,7 +35,8 @@ static STACKS: StackTrace = StackTrace::with_max_entries(MAX_STACKS, 0);
 #[map]
 static COUNTS: HashMap<u32, u64> = HashMap::with_max_entries(MAX_STACKS, 0);
 
-/// How far above the stack pointer the return address lies, by the instruction pointer.
+/// How far above the stack pointer the return address lies, by the instruction pointer;
+/// [`IN_FRAME`] where the unwinder finds it by itself.
 #[map]
 static CALLERS: HashMap<u64, u32> = HashMap::with_max_entries(MAX_CALLERS, 0);
 
@@ -156,14 +157,17 @@ impl Call {
         let sp = register(self.regs, self.target.sp).unwrap_or(0);
         let offset = CALLERS.get_ptr(ip);
         // SAFETY: the pointer is to a value of the map, which the kernel keeps for the program.
-        let at = sp + offset.map_or(0, |offset| u64::from(unsafe { *offset }));
+        let above = offset.map_or(0, |offset| unsafe { *offset });
         // SAFETY: the helpers take nothing.
         let (time, tid) = unsafe { (bpf_ktime_get_ns(), bpf_get_current_pid_tgid() as u32) };
         let opened = Opened {
             time,
             stack: stack as i32,
             tid,
-            caller: read_user(at).unwrap_or(0),
+            caller: match above {
+                IN_FRAME => 0,
+                above => read_user(sp + u64::from(above)).unwrap_or(0),
+            },
             exact: u32::from(offset.is_some()),
             reserved: 0,
         };

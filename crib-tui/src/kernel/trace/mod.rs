@@ -28,6 +28,7 @@ pub struct Tracer {
     opened: HashMap<MapData, u32, OpenedValue>,
     stacks: StackTraceMap<MapData>,
     lost: Array<MapData, LostValue>,
+    callers: HashMap<MapData, u64, u32>,
     /// Holds the programs and their links.
     _ebpf: Ebpf,
 }
@@ -57,6 +58,7 @@ impl Tracer {
         let opened = take(&mut ebpf, "OPENED").map_err(maps)?;
         let stacks = take(&mut ebpf, "STACKS").map_err(maps)?;
         let lost = take(&mut ebpf, "LOST").map_err(maps)?;
+        let callers = take(&mut ebpf, "CALLERS").map_err(maps)?;
         let mut table: Array<MapData, u32> = take(&mut ebpf, "CALLS").map_err(maps)?;
         for &(number, what) in calls::TABLE {
             let number = u32::try_from(number).unwrap_or(u32::MAX);
@@ -67,7 +69,7 @@ impl Tracer {
         let at = attach(&mut ebpf)?;
         let request = Target { tgid: pid, ..with_namespace(calls::REGISTERS) };
         target.set(0, TargetValue(request), 0).map_err(|error| maps(error.into()))?;
-        Ok(Self { at, opened, stacks, lost, _ebpf: ebpf })
+        Ok(Self { at, opened, stacks, lost, callers, _ebpf: ebpf })
     }
 
     /// Where openings are seen.
@@ -84,6 +86,14 @@ impl Tracer {
     pub fn stack(&self, stack: i32) -> Vec<u64> {
         let stack = u32::try_from(stack).ok().and_then(|id| self.stacks.get(&id, 0).ok());
         stack.iter().flat_map(|stack| stack.frames()).map(|frame| frame.ip).collect()
+    }
+
+    /// Says where a function that makes system calls has its return address when it does:
+    /// so many bytes above the stack pointer, or where the unwinder finds it by itself
+    /// ([`crib_common::trace::IN_FRAME`]).
+    pub fn set_caller(&mut self, ip: u64, offset: u32) {
+        // Where there is no room, callers are told by the top of the stack.
+        let _ = self.callers.insert(ip, offset, 0);
     }
 
     /// What could not be noted so far.

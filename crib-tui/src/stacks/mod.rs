@@ -1,5 +1,7 @@
 //! Addresses of a process's code as functions, files and lines.
 
+mod caller;
+
 use std::os::unix::ffi::OsStrExt;
 
 use blazesym::Pid;
@@ -9,6 +11,8 @@ use blazesym::symbolize::{CodeInfo, Input, Symbolized, Symbolizer};
 use crate::model::Text;
 use crate::model::leaks::Frame;
 use crate::procfs::Mapping;
+
+pub use caller::{ReturnAddress, return_address};
 
 /// Symbols of one process's code.
 pub struct Stacks {
@@ -62,7 +66,8 @@ impl Stacks {
         };
         let Some(Symbolized::Sym(symbol)) = found else { return frames.push(bare) };
         let at = |name: &str, code: Option<&CodeInfo<'_>>| Frame {
-            symbol: Some(name.into()),
+            // What glibc calls its own functions by.
+            symbol: Some(name.strip_prefix("__GI_").unwrap_or(name).into()),
             file: code.map(|code| code.to_path().as_os_str().as_bytes().into()),
             line: code.and_then(|code| code.line),
             ..bare.clone()
