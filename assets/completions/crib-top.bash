@@ -257,7 +257,7 @@ _crib__top() {
             return 0
             ;;
         crib__subcmd__top__subcmd__leaks)
-            opts="-p -Q -o -H -J -j -n -d -h --for --pid --filter --output --list-columns --json --json-lines --noheadings --ascii --no-color --delay --source --payload --help"
+            opts="-p -Q -o -H -J -j -n -d -h --for --no-trace --pid --filter --output --list-columns --json --json-lines --noheadings --ascii --no-color --delay --source --payload --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -104,6 +104,7 @@ complete -c crib-top -n "__fish_crib_top_using_subcommand leaks" -l source -d 'W
 bpf\t'BPF, or an error that says what is missing'
 procfs\t'/proc, even where BPF would be possible'"
 complete -c crib-top -n "__fish_crib_top_using_subcommand leaks" -l payload -d 'Bytes to read of each queued message at most; 0 for none [default: 4K]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand leaks" -l no-trace -d 'Don\'t trace which calls open files, which slows down every system call a little'
 complete -c crib-top -n "__fish_crib_top_using_subcommand leaks" -s H -l list-columns -d 'List the columns'
 complete -c crib-top -n "__fish_crib_top_using_subcommand leaks" -s J -l json -d 'Print one JSON document'
 complete -c crib-top -n "__fish_crib_top_using_subcommand leaks" -s j -l json-lines -d 'Print one JSON object a line'

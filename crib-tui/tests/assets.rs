@@ -150,6 +150,13 @@ fn options_of_leaks(command: &clap::Command) -> Section {
              exec while it is watched is an error (exit status 1), and what was seen until then \
              is printed.",
         )
+        .text(
+            "Unless --no-trace is given, it is also traced who opens files: at the kernel's \
+             fd_install where it may be traced, else at the end of the system calls that make \
+             descriptors. Of each suspected group the stack is shown that opened its files. A \
+             program without frame pointers gives short stacks. Where tracing is refused, that is \
+             said, and there are no stacks.",
+        )
 }
 
 fn options_of_packets(command: &clap::Command) -> Section {
@@ -328,7 +335,8 @@ fn json() -> Section {
         .example(
             r#"{"schema":1,"source":...,"kernel":...,"time":...,"pid":1,
  "seconds":30.0,"suspected":true,"fd_count":613,"fd_limit":1024,
- "seconds_to_limit":41.1|null,"groups":[
+ "seconds_to_limit":41.1|null,
+ "traced":{"at":"fd_install"|"sys_exit","lost":0}|null,"groups":[
   {"kind":"socket","label":"inet dgram udp","count":412,
    "opened":310,"closed":10,"per_second":10.0,
    "oldest_seconds":29.5,"suspected":true,
@@ -339,7 +347,13 @@ fn json() -> Section {
              suspected group, of the files that stay; of another, opened less closed. \
              seconds_to_limit is the time until all suspected groups together reach the limit on \
              descriptors. examples are files of the group, those that were opened first during \
-             the watch.",
+             the watch. traced says where openings were seen, and how many were lost for want of \
+             room. stack is there for suspected groups, innermost frame first; FRAME:",
+        )
+        .example(
+            r#"{"address":"0x7f0a5c10adc7","symbol":"socket"|null,
+ "module":"libc.so.6"|null,"offset":1093063|null,
+ "file":"./socket/socket.c"|null,"line":120|null}"#,
         )
 }
 
