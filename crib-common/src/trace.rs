@@ -7,11 +7,10 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 pub const CALLS: u32 = 1024;
 /// Distinct stacks that are kept.
 pub const STACKS: u32 = 4096;
-/// Places of system calls whose caller's place on the stack is known.
-pub const CALLERS: u32 = 1024;
-
-/// Says of a place that makes system calls that it has a frame, by which its caller is found.
-pub const IN_FRAME: u32 = u32::MAX;
+/// Copies of the user's stack that are kept, a power of two.
+pub const SNAPSHOTS: u32 = 1024;
+/// Bytes of the user's stack that are copied at most, a power of two.
+pub const SNAPSHOT_BYTES: usize = 8192;
 
 /// Who is traced, and where its registers are.
 #[repr(C)]
@@ -31,6 +30,10 @@ pub struct Target {
     pub ip: u32,
     /// Offset of the user's stack pointer.
     pub sp: u32,
+    /// Offset of the user's frame pointer.
+    pub fp: u32,
+    /// Nothing.
+    pub reserved: u32,
     /// Offset of the first argument.
     pub argument_0: u32,
     /// Offset of the second argument.
@@ -73,14 +76,27 @@ pub struct Opened {
     pub stack: i32,
     /// The thread, as the initial pid namespace numbers it.
     pub tid: u32,
-    /// The word on the stack where the function that made the call returns to: the unwinder
-    /// finds the caller of each function but of that one, where it has no frame of its own. 0
-    /// where it has one.
-    pub caller: u64,
-    /// Whether that word is known to be the return address; else it is the top of the stack.
-    pub exact: u32,
-    /// Nothing.
-    pub reserved: u32,
+}
+
+/// The user's registers and the top of the stack at the opening of a descriptor: by these the
+/// callers are found of functions without a frame pointer. Further descriptors use the same place.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Snapshot {
+    /// [`Opened::time`] of the opening, 0 while this is written.
+    pub begins: u64,
+    /// The instruction pointer.
+    pub ip: u64,
+    /// The stack pointer, where the bytes begin.
+    pub sp: u64,
+    /// The frame pointer.
+    pub fp: u64,
+    /// How many of the bytes there are.
+    pub len: u64,
+    /// The stack from its top on.
+    pub bytes: [u8; SNAPSHOT_BYTES],
+    /// The time once more: where both are the same, what is between belongs to it.
+    pub ends: u64,
 }
 
 /// What was lost.

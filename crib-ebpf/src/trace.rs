@@ -12,8 +12,8 @@ use aya_ebpf::helpers::generated::{
 };
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, StackTrace};
-use crib_common::trace::{CALLERS as MAX_CALLERS, CALLS as MAX_CALLS, STACKS as MAX_STACKS};
-use crib_common::trace::{IN_FRAME, Lost, Opened, Target, call};
+use crib_common::trace::{CALLS as MAX_CALLS, SNAPSHOTS as MAX_SNAPSHOTS, STACKS as MAX_STACKS};
+use crib_common::trace::{Lost, Opened, Snapshot, Target, call};
 
 /// Who is traced; nobody while the process is 0.
 #[map]
@@ -35,10 +35,9 @@ static STACKS: StackTrace = StackTrace::with_max_entries(MAX_STACKS, 0);
 #[map]
 static COUNTS: HashMap<u32, u64> = HashMap::with_max_entries(MAX_STACKS, 0);
 
-/// How far above the stack pointer the return address lies, by the instruction pointer;
-/// [`IN_FRAME`] where the unwinder finds it by itself.
+/// The stacks' own bytes, by the last bits of the descriptor.
 #[map]
-static CALLERS: HashMap<u64, u32> = HashMap::with_max_entries(MAX_CALLERS, 0);
+static SNAPSHOTS: Array<Snapshot> = Array::with_max_entries(MAX_SNAPSHOTS, 0);
 
 /// What was lost.
 #[map]
@@ -123,6 +122,18 @@ fn traced() -> Option<&'static Target> {
     (target.tgid != 0 && tgid == target.tgid).then_some(target)
 }
 
+/// Bytes of the stack that are tried one after the other: all or nothing is copied, and the stack
+/// may end before. Unsafe: `to` must have room for the largest of the sizes.
+macro_rules! first_that_can_be_read {
+    ($to:expr, $from:expr, [$($bytes:literal),*]) => {
+        $(if bpf_probe_read_user($to, $bytes, $from) == 0 {
+            $bytes
+        } else)* {
+            0
+        }
+    };
+}
+
 /// What opens a descriptor.
 struct Call {
     context: *const c_void,
@@ -153,28 +164,39 @@ impl Call {
         } else {
             count(stack as u32);
         }
-        let ip = register(self.regs, self.target.ip).unwrap_or(0);
-        let sp = register(self.regs, self.target.sp).unwrap_or(0);
-        let offset = CALLERS.get_ptr(ip);
-        // SAFETY: the pointer is to a value of the map, which the kernel keeps for the program.
-        let above = offset.map_or(0, |offset| unsafe { *offset });
         // SAFETY: the helpers take nothing.
         let (time, tid) = unsafe { (bpf_ktime_get_ns(), bpf_get_current_pid_tgid() as u32) };
-        let opened = Opened {
-            time,
-            stack: stack as i32,
-            tid,
-            caller: match above {
-                IN_FRAME => 0,
-                above => read_user(sp + u64::from(above)).unwrap_or(0),
-            },
-            exact: u32::from(offset.is_some()),
-            reserved: 0,
-        };
+        self.copy_stack(fd, time);
+        let opened = Opened { time, stack: stack as i32, tid };
         let flags = if sure { BPF_ANY } else { BPF_NOEXIST };
         // One that may be none, and has been noted before, is not lost.
         if OPENED.insert(fd, opened, u64::from(flags)).is_err() && sure {
             lose(|lost| &mut lost.descriptors);
+        }
+    }
+}
+
+impl Call {
+    /// Copies the registers and the top of the stack.
+    #[inline(always)]
+    fn copy_stack(&self, fd: u32, time: u64) {
+        let Some(snapshot) = SNAPSHOTS.get_ptr_mut(fd & (MAX_SNAPSHOTS - 1)) else { return };
+        let get = |offset| register(self.regs, offset).unwrap_or(0);
+        let sp = get(self.target.sp);
+        // SAFETY: the pointer is to a value of the map, which the kernel keeps for the program.
+        // The times are volatile, so that they stand around the rest in the program too. The
+        // bytes have room for what is read, and a bad address is an error.
+        unsafe {
+            (&raw mut (*snapshot).begins).write_volatile(0);
+            (*snapshot).ip = get(self.target.ip);
+            (*snapshot).sp = sp;
+            (*snapshot).fp = get(self.target.fp);
+            let to = (&raw mut (*snapshot).bytes).cast::<c_void>();
+            let from = sp as *const c_void;
+            (*snapshot).len =
+                first_that_can_be_read!(to, from, [8192, 6144, 4096, 3072, 2048, 1024, 512, 256]);
+            (&raw mut (*snapshot).ends).write_volatile(time);
+            (&raw mut (*snapshot).begins).write_volatile(time);
         }
     }
 }

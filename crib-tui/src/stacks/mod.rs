@@ -1,6 +1,7 @@
 //! Addresses of a process's code as functions, files and lines.
 
-mod caller;
+mod module;
+mod unwind;
 
 use std::os::unix::ffi::OsStrExt;
 
@@ -12,7 +13,7 @@ use crate::model::Text;
 use crate::model::leaks::Frame;
 use crate::procfs::Mapping;
 
-pub use caller::{ReturnAddress, return_address};
+pub use unwind::{Top, Unwinder};
 
 /// Symbols of one process's code.
 pub struct Stacks {

@@ -12,6 +12,8 @@ pub const REGISTERS: Target = Target {
     ns_ino: 0,
     ip: 128,
     sp: 152,
+    fp: 32, // rbp
+    reserved: 0,
     argument_0: 112, // rdi
     argument_1: 104, // rsi
     argument_3: 56,  // r10
@@ -28,6 +30,8 @@ pub const REGISTERS: Target = Target {
     ns_ino: 0,
     ip: 0,
     sp: 0,
+    fp: 0,
+    reserved: 0,
     argument_0: 0,
     argument_1: 0,
     argument_3: 0,

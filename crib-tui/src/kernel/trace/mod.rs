@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use aya::maps::{Array, HashMap, MapData, StackTraceMap};
 use aya::programs::{FEntry, RawTracePoint};
 use aya::{Ebpf, EbpfError, EbpfLoader};
-use crib_common::trace::{Lost, Opened, Target};
+use crib_common::trace::{Lost, Opened, SNAPSHOTS, Snapshot, Target};
 
 use crate::model::ReadError;
 use crate::model::leaks::TracedAt;
@@ -28,7 +28,7 @@ pub struct Tracer {
     opened: HashMap<MapData, u32, OpenedValue>,
     stacks: StackTraceMap<MapData>,
     lost: Array<MapData, LostValue>,
-    callers: HashMap<MapData, u64, u32>,
+    snapshots: Array<MapData, SnapshotValue>,
     /// Holds the programs and their links.
     _ebpf: Ebpf,
 }
@@ -58,7 +58,7 @@ impl Tracer {
         let opened = take(&mut ebpf, "OPENED").map_err(maps)?;
         let stacks = take(&mut ebpf, "STACKS").map_err(maps)?;
         let lost = take(&mut ebpf, "LOST").map_err(maps)?;
-        let callers = take(&mut ebpf, "CALLERS").map_err(maps)?;
+        let snapshots = take(&mut ebpf, "SNAPSHOTS").map_err(maps)?;
         let mut table: Array<MapData, u32> = take(&mut ebpf, "CALLS").map_err(maps)?;
         for &(number, what) in calls::TABLE {
             let number = u32::try_from(number).unwrap_or(u32::MAX);
@@ -69,7 +69,7 @@ impl Tracer {
         let at = attach(&mut ebpf)?;
         let request = Target { tgid: pid, ..with_namespace(calls::REGISTERS) };
         target.set(0, TargetValue(request), 0).map_err(|error| maps(error.into()))?;
-        Ok(Self { at, opened, stacks, lost, callers, _ebpf: ebpf })
+        Ok(Self { at, opened, stacks, lost, snapshots, _ebpf: ebpf })
     }
 
     /// Where openings are seen.
@@ -88,12 +88,11 @@ impl Tracer {
         stack.iter().flat_map(|stack| stack.frames()).map(|frame| frame.ip).collect()
     }
 
-    /// Says where a function that makes system calls has its return address when it does:
-    /// so many bytes above the stack pointer, or where the unwinder finds it by itself
-    /// ([`crib_common::trace::IN_FRAME`]).
-    pub fn set_caller(&mut self, ip: u64, offset: u32) {
-        // Where there is no room, callers are told by the top of the stack.
-        let _ = self.callers.insert(ip, offset, 0);
+    /// The registers and the top of the stack at an opening of a descriptor, unless another one
+    /// has taken its place.
+    pub fn snapshot(&self, fd: u32, opened: &Opened) -> Option<Box<Snapshot>> {
+        let snapshot = self.snapshots.get(&(fd % SNAPSHOTS), 0).ok()?.0;
+        (snapshot.begins == opened.time && snapshot.ends == opened.time).then(|| Box::new(snapshot))
     }
 
     /// What could not be noted so far.
@@ -174,6 +173,14 @@ struct OpenedValue(Opened);
 // SAFETY: `Opened` derives `FromBytes` and `IntoBytes`: no padding, valid for any bits.
 unsafe impl aya::Pod for OpenedValue {}
 
+/// [`Snapshot`] as aya takes map values.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct SnapshotValue(Snapshot);
+
+// SAFETY: as for `OpenedValue`.
+unsafe impl aya::Pod for SnapshotValue {}
+
 /// [`Lost`] as aya takes map values.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
@@ -215,6 +222,8 @@ mod tests {
             assert!((before..now()).contains(&opened.time), "{opened:?}");
             assert!(opened.stack >= 0, "{opened:?}");
             assert!(!tracer.stack(opened.stack).is_empty());
+            let snapshot = tracer.snapshot(fd as u32, &opened).expect("nobody else opened so many");
+            assert!(snapshot.len >= 256 && snapshot.ip == tracer.stack(opened.stack)[0]);
         }
         assert_eq!(tracer.lost().descriptors, 0);
         assert!(tracer.opened(1023).is_none());
