@@ -93,7 +93,9 @@ fn leaked_sockets_are_found_with_their_opener() {
 #[test]
 fn leaked_files_are_one_group_whatever_their_numbers() {
     needs_bpf!("leaked_files_are_one_group_whatever_their_numbers");
-    a_leak("file", &["--no-trace"], "regular", |label| label.ends_with("/log-*.txt"));
+    let document = a_leak("file", &[], "regular", |label| label.ends_with("/log-*.txt"));
+    let test = "leaked_files_are_one_group_whatever_their_numbers";
+    names_its_opener(test, &document, "leak_a_file");
 }
 
 #[test]

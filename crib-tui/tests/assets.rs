@@ -153,9 +153,9 @@ fn options_of_leaks(command: &clap::Command) -> Section {
         .text(
             "Unless --no-trace is given, it is also traced who opens files: at the kernel's \
              fd_install where it may be traced, else at the end of the system calls that make \
-             descriptors. Of each suspected group the stack is shown that opened its files. A \
-             program without frame pointers gives short stacks. Where tracing is refused, that is \
-             said, and there are no stacks.",
+             descriptors. Of each suspected group the stack is shown that opened its files. Stacks \
+             are unwound by the unwind information of the mapped files; frame pointers are not \
+             needed. Where tracing is refused, that is said, and there are no stacks.",
         )
 }
 

@@ -45,6 +45,13 @@ fn leak_a_socket() -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// Opens a file for good, through functions of others.
+#[inline(never)]
+fn leak_a_file(path: &Path) -> io::Result<OwnedFd> {
+    let file = std::fs::File::options().read(true).write(true).create(true).open(path)?;
+    Ok(file.into())
+}
+
 /// Opens a socket that is closed later.
 #[inline(never)]
 fn use_a_socket() -> io::Result<OwnedFd> {
@@ -61,8 +68,7 @@ fn program(name: &str, dir: &Path) -> io::Result<Turn> {
         }),
         // One file a turn, each with a name of its own.
         "file" => Box::new(move |turn, open| {
-            let path = dir.join(format!("log-{turn}.txt"));
-            open.leaked.push(sys::open(&path, libc::O_RDWR | libc::O_CREAT | libc::O_CLOEXEC)?);
+            open.leaked.push(leak_a_file(&dir.join(format!("log-{turn}.txt")))?);
             Ok(())
         }),
         // One connection a turn, of which the client has closed its end.

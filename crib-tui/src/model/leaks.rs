@@ -284,3 +284,66 @@ fn rounded_option<S: serde::Serializer>(
 fn hexadecimal<S: serde::Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{number:#x}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(opener: Option<u32>, suspected: bool, opened: u64, closed: u64) -> LeakGroup {
+        LeakGroup {
+            kind: Kind::Socket,
+            label: "inet dgram udp".into(),
+            count: opened - closed,
+            opened,
+            closed,
+            per_second: (opened - closed) as f64,
+            oldest_seconds: Some(opened as f64),
+            suspected,
+            stack: None,
+            examples: Vec::new(),
+            opener: opener.map(OpenerId),
+        }
+    }
+
+    /// Opener, whether it is suspected, opened.
+    fn parted(whole: LeakGroup, parts: Vec<LeakGroup>) -> Vec<(Option<u32>, bool, u64)> {
+        let of =
+            |group: LeakGroup| (group.opener.map(|opener| opener.0), group.suspected, group.opened);
+        with_openers(whole, parts).into_iter().map(of).collect()
+    }
+
+    #[test]
+    fn a_group_with_one_opener_is_shown_whole() {
+        let parts = vec![group(None, false, 5, 5), group(Some(1), true, 95, 0)];
+        assert_eq!(parted(group(None, true, 100, 5), parts), [(Some(1), true, 100)]);
+        // Many come and go by one call, and some stay that were opened by another.
+        let parts = vec![group(Some(1), false, 1000, 999), group(Some(2), true, 30, 0)];
+        assert_eq!(parted(group(None, true, 1030, 999), parts), [(Some(2), true, 1030)]);
+    }
+
+    #[test]
+    fn several_openers_have_a_line_each() {
+        let parts = || {
+            vec![
+                group(Some(1), true, 50, 0),
+                group(None, false, 3, 0),
+                group(Some(2), true, 40, 0),
+                group(Some(3), false, 9, 9),
+            ]
+        };
+        let expected = [(Some(1), true, 50), (Some(2), true, 40), (None, false, 12)];
+        assert_eq!(parted(group(None, true, 102, 9), parts()), expected);
+        // What is lost in the swings of the whole is seen in a part.
+        assert_eq!(parted(group(None, false, 102, 9), parts()), expected);
+    }
+
+    #[test]
+    fn a_group_without_suspects_stays_as_it_is() {
+        let part = || vec![group(Some(1), false, 9, 9), group(Some(2), false, 3, 0)];
+        assert_eq!(parted(group(None, false, 12, 9), part()), [(None, false, 12)]);
+        assert_eq!(parted(group(None, true, 12, 0), Vec::new()), [(None, true, 12)]);
+        // Many stacks that each opened a few: the largest stands for all.
+        let parts = (0..20).map(|n| group(Some(n), false, if n == 7 { 3 } else { 2 }, 0));
+        assert_eq!(parted(group(None, true, 41, 0), parts.collect()), [(Some(7), true, 41)]);
+    }
+}
