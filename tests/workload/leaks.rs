@@ -48,7 +48,7 @@ fn leak_a_socket() -> io::Result<OwnedFd> {
 /// Opens a file for good, through functions of others.
 #[inline(never)]
 fn leak_a_file(path: &Path) -> io::Result<OwnedFd> {
-    let file = std::fs::File::options().read(true).write(true).create(true).open(path)?;
+    let file = std::fs::File::options().read(true).write(true).create_new(true).open(path)?;
     Ok(file.into())
 }
 

@@ -1,6 +1,7 @@
 //! `crib-top leaks`: watches a process for a while, and prints what grows and who opens it.
 
 mod openers;
+mod pause;
 
 use std::io::Write;
 use std::time::{Duration, Instant, SystemTime};
@@ -16,6 +17,7 @@ use crate::procfs::{self, Image};
 use crate::settings::{Format, Leaks, Style, Target};
 use crate::source::{Reader, SourceChoice};
 use openers::Openers;
+use pause::Pause;
 
 /// Watches the target and prints the report; of a process that does not last, what was seen of
 /// it until then.
@@ -102,8 +104,9 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Takes the others, until the time is over.
+    /// Takes the others, until the time is over or Ctrl-C is pressed.
     fn run(&mut self, reader: &mut Reader, leaks: &Leaks) -> Result<(), Failure> {
+        let mut pause = Pause::new().map_err(|error| Failure::Live(error.into()))?;
         let mut due = Duration::ZERO;
         while due < leaks.duration || self.groups.readings() <= leaks.least_readings() {
             // A reading that takes longer than the interval is not made up for.
@@ -111,8 +114,11 @@ impl Watch {
             if self.groups.readings() >= leaks.least_readings() {
                 due = due.min(leaks.duration);
             }
-            std::thread::sleep(due.saturating_sub(self.began.elapsed()));
+            let interrupted = pause.wait(due.saturating_sub(self.began.elapsed()));
             self.read(reader)?;
+            if interrupted {
+                break;
+            }
         }
         Ok(())
     }
