@@ -37,9 +37,9 @@ fn is_file(screen: &str) -> bool {
         && screen.contains("MESSAGES")
 }
 
-/// One row a packet.
+/// One row a packet, and they are there: what is opened before is nothing.
 fn is_queue(screen: &str) -> bool {
-    screen.contains("LEN") && !screen.contains("MESSAGES")
+    screen.contains("LEN") && !screen.contains("MESSAGES") && screen.contains(" message")
 }
 
 /// Goes back step by step until the table is there again, as it was left.

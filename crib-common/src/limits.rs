@@ -9,8 +9,19 @@ pub const PATH_BYTES: usize = 16 * 1024;
 /// Bytes kept of a unix socket's name, a power of two over the 108 of `sockaddr_un.sun_path`.
 pub const UNIX_NAME_BYTES: usize = 128;
 
+/// Descriptors whose paths are remembered as told; those above are told every time.
+pub const TOLD_FILES: u32 = 1 << 16;
+
+/// Directories whose paths are remembered as told in one reading.
+pub const TOLD_DIRECTORIES: u32 = 4096;
+
 /// Functions of a `struct file_operations` that are looked at for a name.
-pub const OPS_FUNCTIONS: usize = 12;
+///
+/// With the structure itself as many as `bpf_snprintf` takes (MAX_BPRINTF_VARARGS).
+pub const OPS_FUNCTIONS: usize = 11;
+
+/// Bytes of the symbols of a `struct file_operations` and its functions, about 30 each.
+pub const OPS_SYMBOL_BYTES: usize = 1024;
 
 /// Distinct `struct file_operations` that are remembered as already sent to user space.
 pub const OPS_KNOWN: u32 = 1024;

@@ -5,6 +5,8 @@
 //! lacks is [`ABSENT`]: the verifier then removes what would have read it, and the field is
 //! reported as unknown.
 
+use zerocopy::{Immutable, IntoBytes};
+
 /// The offset of a member that this kernel does not have.
 ///
 /// Small enough to be added to any pointer without making the verifier refuse the sum, larger
@@ -27,7 +29,7 @@ macro_rules! kernel_offsets {
     ($($(#[$meta:meta])* $field:ident: $what:ident $($name:literal)+;)+) => {
         /// Offsets of members and sizes of structures in bytes, [`ABSENT`] where a kernel has none.
         #[repr(C)]
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoBytes, Immutable)]
         pub struct KernelOffsets {
             $($(#[$meta])* #[doc = concat!($("`", $name, "` "),+)] pub $field: u16,)+
         }
@@ -104,6 +106,9 @@ kernel_offsets! {
     inode_nlink: member "inode.i_nlink" "inode.__i_nlink";
     inode_rdev: member "inode.i_rdev";
     inode_sb: member "inode.i_sb";
+    /// Until Linux 6.10 in a `struct timespec64`, renamed in 6.6.
+    inode_ctime_sec: member "inode.i_ctime_sec" "inode.__i_ctime.tv_sec" "inode.i_ctime.tv_sec";
+    inode_ctime_nsec: member "inode.i_ctime_nsec" "inode.__i_ctime.tv_nsec" "inode.i_ctime.tv_nsec";
     inode_pipe: member "inode.i_pipe";
     inode_private: member "inode.i_private";
     ns_ops: member "ns_common.ops";

@@ -6,7 +6,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::limits::{OPS_FUNCTIONS, UNIX_NAME_BYTES};
+use crate::limits::{OPS_FUNCTIONS, OPS_SYMBOL_BYTES, UNIX_NAME_BYTES};
 
 /// What every record begins with.
 #[repr(C)]
@@ -63,10 +63,15 @@ pub struct FileRecord {
     pub file: u64,
     /// Address of the `struct files_struct` it was found in: tells shared tables from own ones.
     pub table: u64,
-    /// Address of its `struct file_operations`, for a look at kallsyms.
+    /// Address of its `struct file_operations`, which an [`OpsRecord`] names.
     pub ops: u64,
     /// `inode.i_ino`.
     pub ino: u64,
+    /// Address of the directory entry that its own is in; 0 where that was not looked at, and in
+    /// the table where the path is told every time.
+    pub parent: u64,
+    /// Address of its mount's `struct vfsmount`, where `parent` is there.
+    pub mount: u64,
     /// `super_block.s_magic`.
     pub magic: u64,
     /// `file.f_pos`.
@@ -129,6 +134,9 @@ pub mod file_bits {
     pub const UNHASHED: u32 = 1 << 1;
     /// It lives on a mount of the kernel's own (SB_KERNMOUNT).
     pub const INTERNAL: u32 = 1 << 2;
+    /// Its path, and whether it is unhashed, are what an earlier reading of this session told
+    /// of this descriptor.
+    pub const TOLD: u32 = 1 << 3;
 }
 
 /// A socket; follows its file's record.
@@ -311,8 +319,8 @@ pub mod watch_known {
     pub const READY: u32 = 1 << 3;
 }
 
-/// File operations that were met for the first time: the addresses of their functions, so that
-/// they can be named where the kernel's symbol table has functions only.
+/// File operations that were met for the first time, with what the kernel calls them and their
+/// functions: many kernels' symbol tables have functions only.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct OpsRecord {
@@ -322,6 +330,15 @@ pub struct OpsRecord {
     pub ops: u64,
     /// Addresses of functions, those that name a file best first; 0 for none.
     pub functions: [u64; OPS_FUNCTIONS],
+    /// Bytes that [`Self::symbols`] would take whole; 0 where this kernel's programs can't look
+    /// symbols up (before Linux 5.13), negative where that failed.
+    pub symbol_bytes: i32,
+    /// Nothing.
+    pub reserved: u32,
+    /// A line for each of [`Self::ops`] and [`Self::functions`], as `%pS` writes it:
+    /// `symbol+0xoffset/0xsize [module]`, a number where there is no symbol. Cut where it is
+    /// longer, and ended by a NUL.
+    pub symbols: [u8; OPS_SYMBOL_BYTES],
 }
 
 /// The sums over one descriptor table.
@@ -359,6 +376,13 @@ pub struct Request {
     /// The only process to report, for kernels whose links can't filter (before Linux 6.1);
     /// 0 for every process.
     pub tgid: u32,
+    /// Readings of one session leave out paths that an earlier one has told; 0 for a reading
+    /// that tells all of them and remembers none.
+    pub session: u32,
+    /// Which reading this is; no two that follow one another have the same.
+    pub reading: u32,
     /// Nothing.
     pub reserved: u32,
+    /// The time of day in seconds since 1970 (CLOCK_REALTIME).
+    pub now: i64,
 }

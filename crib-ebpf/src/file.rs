@@ -1,7 +1,7 @@
 //! One open file of a task: what the table shows of it.
 
-use aya_ebpf::helpers::generated::bpf_d_path;
-use crib_common::limits::{OPS_FUNCTIONS, PATH_BYTES};
+use aya_ebpf::helpers::generated::{bpf_d_path, bpf_snprintf};
+use crib_common::limits::{OPS_FUNCTIONS, OPS_SYMBOL_BYTES, PATH_BYTES};
 use crib_common::offsets::ABSENT;
 use crib_common::record::{FileRecord, OpsRecord, RecordHeader, file_bits, file_known, kind};
 
@@ -52,7 +52,7 @@ impl Place {
     }
 }
 
-/// Fills in `record` from a file.
+/// Fills in `record` from a file, all but what [`fill_entry`] does.
 #[inline(always)]
 pub fn fill<A: Access>(record: &mut FileRecord, place: Place, file: Kptr<A>) {
     let mut known = 0;
@@ -69,6 +69,8 @@ pub fn fill<A: Access>(record: &mut FileRecord, place: Place, file: Kptr<A>) {
     record.ops = file_ops_type(file).note(&mut known, file_known::OPS);
     record.refs = references(file, place.own_references).note(&mut known, file_known::REFS);
     record.path_len = 0;
+    record.parent = 0;
+    record.mount = 0;
 
     if place.close_on_exec.note(&mut known, file_known::CLOEXEC) {
         bits |= file_bits::CLOEXEC;
@@ -91,17 +93,24 @@ pub fn fill<A: Access>(record: &mut FileRecord, place: Place, file: Kptr<A>) {
         }
     }
 
+    record.known = known;
+    record.bits = bits;
+}
+
+/// Fills in what a file's directory entry says of it.
+#[inline(always)]
+pub fn fill_entry<A: Access>(record: &mut FileRecord, file: Kptr<A>) {
+    record.mount = file.get(offset!(file_path_mnt)).or_zero();
     if let Some(dentry) = file.follow(offset!(file_path_dentry)) {
         let hashed = dentry.get::<u64>(offset!(dentry_hash_pprev));
         let parent = dentry.get::<u64>(offset!(dentry_parent));
         // d_unlinked(): not in the hash, and not the root of its tree.
         let unhashed = hashed.with(parent, |at, parent| at == 0 && parent != dentry.address());
-        if unhashed.note(&mut known, file_known::UNHASHED) {
-            bits |= file_bits::UNHASHED;
+        if unhashed.note(&mut record.known, file_known::UNHASHED) {
+            record.bits |= file_bits::UNHASHED;
         }
+        record.parent = parent.or_zero();
     }
-    record.known = known;
-    record.bits = bits;
 }
 
 /// The parts of a file that have a record of their own.
@@ -206,13 +215,23 @@ pub fn close_on_exec<A: Access>(fdt: Kptr<A>, fd: u32) -> Value<bool> {
     byte.get::<u8>(0).map(|byte| byte >> (fd % 8) & 1 != 0)
 }
 
-/// The functions of file operations, those first that name a kind of file best.
+/// What `%pS` says of file operations and each of their functions, a line each.
+#[unsafe(no_mangle)]
+static OPS_FORMAT: [u8; 4 * (1 + OPS_FUNCTIONS) + 1] =
+    *b"%pS\n%pS\n%pS\n%pS\n%pS\n%pS\n%pS\n%pS\n%pS\n%pS\n%pS\n%pS\n\0";
+
+/// Fills in a record with file operations: their functions, those first that name a kind of file
+/// best, and where `SYMBOLS` (Linux 5.13), what the kernel calls them.
 #[inline(always)]
-pub fn operations(ops: u64) -> OpsRecord {
-    let mut functions = [0; OPS_FUNCTIONS];
+pub fn operations<const SYMBOLS: bool>(record: &mut OpsRecord, ops: u64) {
+    record.header = RecordHeader::of::<OpsRecord>(kind::OPS, 0);
+    record.ops = ops;
+    record.functions = [0; OPS_FUNCTIONS];
+    record.symbol_bytes = 0;
+    record.reserved = 0;
     if let Some(fops) = Kptr::<Raw>::to(ops) {
         let function = |offset| fops.get::<u64>(offset).or_zero();
-        functions = [
+        record.functions = [
             function(offset!(fops_release)),
             function(offset!(fops_open)),
             function(offset!(fops_read_iter)),
@@ -224,10 +243,23 @@ pub fn operations(ops: u64) -> OpsRecord {
             function(offset!(fops_iterate)),
             function(offset!(fops_fdinfo)),
             function(offset!(fops_mmap)),
-            function(offset!(fops_llseek)),
         ];
     }
-    OpsRecord { header: RecordHeader::of::<OpsRecord>(kind::OPS, 0), ops, functions }
+    if SYMBOLS {
+        const ADDRESSES: u32 = 8 * (1 + OPS_FUNCTIONS as u32);
+        // SAFETY: the text has so many bytes; the format is NUL-ended, in .rodata, which is
+        // frozen before programs are loaded; the operations' address and those of their
+        // functions follow one another, and are not changed.
+        record.symbol_bytes = unsafe {
+            bpf_snprintf(
+                record.symbols.as_mut_ptr().cast(),
+                OPS_SYMBOL_BYTES as u32,
+                OPS_FORMAT.as_ptr().cast(),
+                (&raw const record.ops).cast_mut(),
+                ADDRESSES,
+            )
+        } as i32;
+    }
 }
 
 /// Whether a file is a socket or a pipe, from the file alone.

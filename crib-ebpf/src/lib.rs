@@ -40,5 +40,6 @@ pub mod table;
 pub mod task;
 pub mod task_file;
 pub mod tcp;
+pub mod told;
 pub mod trace;
 pub mod transport;

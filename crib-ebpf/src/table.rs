@@ -1,7 +1,7 @@
 //! The table of files: what `iter/task_file` shows of each.
 
 use crib_common::limits::PATH_BYTES;
-use crib_common::record::{ALIGN, FileRecord, UnixRecord};
+use crib_common::record::{ALIGN, FileRecord, UnixRecord, file_bits};
 
 use crate::context::{Item, TaskFile, TaskFileContext};
 use crate::emit::{self, Frame, Seq, State};
@@ -9,6 +9,7 @@ use crate::file::{self, Part, Place};
 use crate::read::{Kptr, Raw, below, offset};
 use crate::socket::AF_UNIX;
 use crate::task::Ids;
+use crate::told::Subject;
 use crate::{epoll, pipe, socket};
 
 /// Writes the records of one file. Returns 0, as an iterator's program does to go on; a full
@@ -39,15 +40,26 @@ fn write_file<const LOOPS: bool, const PATHS: bool>(
     frame: &mut Frame,
     state: &mut State,
 ) {
+    let Some(request) = emit::request() else { return };
     let place = Place::of_held(item.task, ids, item.fd);
     file::fill(&mut frame.file, place, item.file);
     let mut path_bytes = 0;
-    if PATHS && file::has_path(&frame.file) {
-        let len = file::path(item.file, frame.path.as_mut_ptr());
-        frame.file.path_len = len;
-        if len > 0 {
-            path_bytes = below::<{ PATH_BYTES as u32 }>(len as u32);
-            frame.file.header.len += path_bytes;
+    let subject = if PATHS { Subject::of(&frame.file, item.file, request) } else { None };
+    let told = subject.is_some_and(|subject| subject.is_told(request));
+    if told {
+        frame.file.bits |= file_bits::TOLD;
+    } else {
+        file::fill_entry(&mut frame.file, item.file);
+        if !subject.is_some_and(|subject| subject.is_in(frame.file.parent)) {
+            frame.file.parent = 0;
+        }
+        if PATHS && file::has_path(&frame.file) {
+            let len = file::path(item.file, frame.path.as_mut_ptr());
+            frame.file.path_len = len;
+            if len > 0 {
+                path_bytes = below::<{ PATH_BYTES as u32 }>(len as u32);
+                frame.file.header.len += path_bytes;
+            }
         }
     }
     let padded = path_bytes.next_multiple_of(ALIGN as u32);
@@ -62,8 +74,20 @@ fn write_file<const LOOPS: bool, const PATHS: bool>(
         Part::Epoll | Part::Nothing => true,
     };
     let ops = frame.file.ops;
-    if written && !emit::ops_known(state, ops) && seq.write_record(&file::operations(ops)) {
+    if written && !emit::ops_known(state, ops) {
+        // Kernels that loop (5.17) can look symbols up (5.13).
+        file::operations::<LOOPS>(&mut frame.ops, ops);
+        if !seq.write_record(&frame.ops) {
+            return;
+        }
         emit::remember_ops(ops);
+    }
+    if written
+        && frame.file.parent != 0
+        && let Some(subject) = subject
+    {
+        // The time of change was read first: one that came later shows in the next reading.
+        subject.note(frame.file.parent, request);
     }
 }
 

@@ -160,6 +160,7 @@ pub extern "C" fn crib_file(record_kind: u32, fd: u32, file: u64, table: u64) ->
     };
     let place = Place { ids, fd, table, close_on_exec, own_references: 0 };
     file::fill(&mut frame.file, place, pointer);
+    file::fill_entry(&mut frame.file, pointer);
     frame.file.header.kind = record_kind as u16;
     send(&frame.file);
     0
@@ -201,7 +202,7 @@ pub extern "C" fn crib_operations() -> u32 {
     let Some(state) = emit::state() else { return 0 };
     let ops = frame.file.ops;
     if !emit::ops_known(state, ops) {
-        frame.ops = file::operations(ops);
+        file::operations::<true>(&mut frame.ops, ops);
         send(&frame.ops);
         emit::remember_ops(ops);
     }

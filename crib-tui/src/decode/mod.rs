@@ -25,7 +25,7 @@ pub enum Record<'a> {
     /// What the epoll instance before watches, and whether that is all.
     Watches(Vec<WatchEntry>, bool),
     /// File operations that were met for the first time.
-    Ops(OpsRecord),
+    Ops(Box<OpsRecord>),
     /// The sums over a descriptor table.
     Totals(TotalsRecord),
     /// The names of the path of the file before, as [`PathRecord`] has them.
@@ -141,7 +141,7 @@ fn body(header: RecordHeader, bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
             let (record, entries) = WatchesRecord::read_from_prefix(bytes).map_err(|_| wrong)?;
             Record::Watches(watches(record, entries).ok_or(wrong)?, record.whole == 1)
         }
-        kind::OPS => Record::Ops(whole(bytes).ok_or(wrong)?),
+        kind::OPS => Record::Ops(Box::new(whole(bytes).ok_or(wrong)?)),
         kind::TOTALS => Record::Totals(whole(bytes).ok_or(wrong)?),
         dump::kind::PATH => {
             let (path, names) = PathRecord::read_from_prefix(bytes).map_err(|_| wrong)?;

@@ -34,6 +34,10 @@ const KIND_DECL_TAG: u32 = 17;
 const KIND_TYPE_TAG: u32 = 18;
 const KIND_ENUM64: u32 = 19;
 
+/// How the names of the functions begin that stand for iterators (DEFINE_BPF_ITER_FUNC,
+/// include/linux/bpf.h).
+const ITERATOR: &[u8] = b"bpf_iter_";
+
 /// How deep anonymous members and type modifiers are followed.
 const DEPTH: u32 = 16;
 
@@ -44,6 +48,8 @@ pub struct Btf<'a> {
     /// Byte offset in `types` of the type with id index + 1.
     starts: Vec<u32>,
     structs: HashMap<&'a [u8], u32>,
+    /// What BPF programs can iterate over, with the ids of the iterators' functions.
+    iterators: Vec<(&'a [u8], u32)>,
 }
 
 /// Why BTF could not be used.
@@ -126,7 +132,13 @@ impl<'a> Btf<'a> {
         };
         let types = section(type_off, type_len).ok_or(BtfError::Invalid("types are cut"))?;
         let strings = section(str_off, str_len).ok_or(BtfError::Invalid("strings are cut"))?;
-        let mut btf = Self { types, strings, starts: Vec::new(), structs: HashMap::new() };
+        let mut btf = Self {
+            types,
+            strings,
+            starts: Vec::new(),
+            structs: HashMap::new(),
+            iterators: Vec::new(),
+        };
         // A structure's type takes at least 12 bytes; the average is about 25.
         btf.starts.reserve(type_len / 24);
         let wanted = wanted_structs();
@@ -135,14 +147,26 @@ impl<'a> Btf<'a> {
             let start = u32::try_from(at).map_err(|_| BtfError::Invalid("types are too long"))?;
             btf.starts.push(start);
             let ty = btf.type_at(at).ok_or(BtfError::Invalid("a type is cut or unknown"))?;
-            if matches!(ty.kind(), KIND_STRUCT) {
-                let id = btf.starts.len() as u32;
-                if let Some(name) = btf.string(ty.name)
-                    && wanted.contains(name)
-                {
-                    // The first of several with a name: later ones are modules' or odd files' own.
-                    btf.structs.entry(name).or_insert(id);
+            let id = btf.starts.len() as u32;
+            match ty.kind() {
+                KIND_STRUCT => {
+                    if let Some(name) = btf.string(ty.name)
+                        && wanted.contains(name)
+                    {
+                        // The first of several with a name: later ones are modules' or odd
+                        // files' own.
+                        btf.structs.entry(name).or_insert(id);
+                    }
                 }
+                KIND_FUNC => {
+                    let name = strings.get(ty.name as usize..).unwrap_or_default();
+                    if name.starts_with(ITERATOR)
+                        && let Some(name) = btf.string(ty.name)
+                    {
+                        btf.iterators.push((&name[ITERATOR.len()..], id));
+                    }
+                }
+                _ => {}
             }
             at += 12 + ty.body.len();
         }
@@ -169,6 +193,13 @@ impl<'a> Btf<'a> {
             id = member;
         }
         bits.is_multiple_of(8).then_some(bits / 8)
+    }
+
+    /// What BPF programs can iterate over (`task_file`), with the ids of the iterators' functions,
+    /// which programs are loaded for.
+    pub fn iterators(&self) -> HashMap<String, u32> {
+        let name = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+        self.iterators.iter().map(|&(target, id)| (name(target), id)).collect()
     }
 
     /// The size of a structure in bytes.

@@ -261,7 +261,7 @@ fn run(
     reading.runs += done.runs;
     for record in Records::new(&reader.records) {
         if let Record::Ops(record) = record.map_err(|error| garbled(process, error))? {
-            reader.symbols.learn(record);
+            reader.symbols.learn(&record);
         }
     }
     // Without names the files are shown all the same.

@@ -1,44 +1,11 @@
-//! The one raw bpf(2) call: an iterator's link with a filter, which aya can't make.
+//! An iterator program that is attached, for some tasks or for all: aya attaches them only for
+//! all.
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-// enum bpf_cmd and enum bpf_attach_type, include/uapi/linux/bpf.h
-const BPF_LINK_CREATE: libc::c_long = 28;
-const BPF_ITER_CREATE: libc::c_long = 33;
-const BPF_TRACE_ITER: u32 = 28;
-
-/// `union bpf_attr` as BPF_LINK_CREATE takes it, without uninitialised padding.
-#[repr(C)]
-#[derive(Default)]
-struct LinkCreate {
-    prog_fd: u32,
-    target_fd: u32,
-    attach_type: u32,
-    flags: u32,
-    iter_info: u64,
-    iter_info_len: u32,
-    reserved: u32,
-}
-
-/// `union bpf_iter_link_info` with its `task` member.
-#[repr(C)]
-#[derive(Default)]
-struct TaskFilter {
-    tid: u32,
-    pid: u32,
-    pid_fd: u32,
-    reserved: u32,
-}
-
-/// `union bpf_attr` as BPF_ITER_CREATE takes it.
-#[repr(C)]
-#[derive(Default)]
-struct IterCreate {
-    link_fd: u32,
-    flags: u32,
-}
+use super::sys::{self, TaskFilter};
 
 /// An iterator program that is attached: it can be read any number of times.
 #[derive(Debug)]
@@ -64,22 +31,11 @@ impl IterLink {
     pub fn create(program: BorrowedFd<'_>, scope: Scope) -> io::Result<Self> {
         // The member `pid` means the whole process.
         let filter = match scope {
-            Scope::All => TaskFilter::default(),
-            Scope::Process(pid) => TaskFilter { pid, ..TaskFilter::default() },
-            Scope::Thread(tid) => TaskFilter { tid, ..TaskFilter::default() },
+            Scope::All => None,
+            Scope::Process(pid) => Some(TaskFilter::process(pid)),
+            Scope::Thread(tid) => Some(TaskFilter::thread(tid)),
         };
-        let mut attr = LinkCreate {
-            prog_fd: program.as_raw_fd() as u32,
-            attach_type: BPF_TRACE_ITER,
-            ..LinkCreate::default()
-        };
-        if scope != Scope::All {
-            attr.iter_info = (&raw const filter) as u64;
-            attr.iter_info_len = size_of::<TaskFilter>() as u32;
-        }
-        // SAFETY: the attribute has the layout that the command takes, and the filter that it
-        // points to is alive.
-        unsafe { bpf(BPF_LINK_CREATE, &attr) }.map(Self)
+        sys::create_link(program, filter.as_ref()).map(Self)
     }
 
     /// Begins an iteration: the file's reads run the program.
@@ -87,22 +43,6 @@ impl IterLink {
     /// # Errors
     /// As the kernel says; `ENOMEM` where it has no memory for the iteration.
     pub fn iterate(&self) -> io::Result<File> {
-        let attr = IterCreate { link_fd: self.0.as_raw_fd() as u32, flags: 0 };
-        // SAFETY: the attribute has the layout that the command takes.
-        unsafe { bpf(BPF_ITER_CREATE, &attr) }.map(File::from)
+        sys::create_iterator(self.0.as_fd())
     }
-}
-
-/// bpf(2) for commands that return a descriptor.
-///
-/// # Safety
-/// `attr` must be what `command` takes, and what it points to alive and readable.
-unsafe fn bpf<T>(command: libc::c_long, attr: &T) -> io::Result<OwnedFd> {
-    // SAFETY: the caller's; the kernel reads `size_of::<T>()` bytes at most.
-    let fd = unsafe { libc::syscall(libc::SYS_bpf, command, attr, size_of::<T>()) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: these commands return a new descriptor that nobody else owns; descriptors fit.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }

@@ -6,19 +6,23 @@ pub mod btf;
 mod dump;
 pub mod kcmp;
 mod link;
+mod loader;
 mod nested;
 mod object;
 mod pages;
 mod snapshot;
 pub mod support;
 mod symbols;
+mod sys;
+mod told;
 pub mod trace;
 
 use std::collections::HashMap;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 use std::time::SystemTime;
 
-use aya::programs::ProgramFd;
 use crib_common::limits::RING_BYTES;
 use crib_common::record::Request;
 
@@ -33,6 +37,10 @@ use link::{IterLink, Scope};
 use nested::Nested;
 use object::{LoadError, Object};
 use symbols::Symbols;
+use told::Told;
+
+/// How often a reading is begun again during which a directory was renamed.
+const TRIES: u32 = 4;
 
 /// What the programs iterate over.
 const TASK_FILE: &str = "task_file";
@@ -42,13 +50,16 @@ pub struct Reader {
     object: Object,
     /// The size of the ring that dumps are written into.
     ring_bytes: u32,
-    files: ProgramFd,
+    files: Rc<OwnedFd>,
     /// Where the kernel picks out a process: in the link, or in the program.
     filter: Filter,
     symbols: Symbols,
     key: IdKey,
     /// The bytes of the last run, kept for their room.
     records: Vec<u8>,
+    /// The same with the paths that the run left out.
+    whole: Vec<u8>,
+    told: Told,
     /// The link that was read last, and the process that it is filtered by.
     link: Option<(Option<u32>, IterLink)>,
     totals: Option<IterLink>,
@@ -93,6 +104,8 @@ impl Reader {
             symbols: Symbols::default(),
             key: IdKey::default(),
             records: Vec::new(),
+            whole: Vec::new(),
+            told: Told::default(),
             link: None,
             totals: None,
             nested: None,
@@ -107,9 +120,9 @@ impl Reader {
     pub fn files(&mut self, pid: u32) -> Result<FilesReading, ReadError> {
         let time = SystemTime::now();
         let process = procfs::process(pid)?;
-        self.records.clear();
+        self.whole.clear();
         if process.state == ProcessState::Alive {
-            self.run_files(&process)?;
+            self.read_files(&process)?;
         }
         let files = self.assemble_files(&process)?;
         still_there(&process)?;
@@ -119,23 +132,41 @@ impl Reader {
         Ok(FilesReading { source: Source::Bpf, time, process, files, complete: true })
     }
 
-    fn run_files(&mut self, process: &Process) -> Result<(), ReadError> {
+    /// Reads the records of a process's files, with all paths.
+    fn read_files(&mut self, process: &Process) -> Result<(), ReadError> {
+        for _ in 0..TRIES {
+            let (session, reading) = self.told.begin(process.pid);
+            let asked = Request { session, reading, now: now(), ..Request::default() };
+            self.run_files(process, asked)?;
+            self.whole.clear();
+            if self.told.fill_in(&self.records, &mut self.whole).is_ok() {
+                return Ok(());
+            }
+            self.told.forget();
+        }
+        // Directories are being renamed all the time: everything is told, and nothing relied on.
+        self.run_files(process, Request::default())?;
+        self.whole.clone_from(&self.records);
+        Ok(())
+    }
+
+    fn run_files(&mut self, process: &Process, asked: Request) -> Result<(), ReadError> {
         let pid = process.pid;
+        self.records.clear();
         let filter = self.filter_for(pid);
         let tgid = (filter == Filter::Link).then_some(pid);
         if self.link.as_ref().is_none_or(|&(linked, _)| linked != tgid) {
             let scope = tgid.map_or(Scope::All, Scope::Process);
-            let link =
-                IterLink::create(object::borrow(&self.files), scope).map_err(
-                    |error| match error.raw_os_error() {
-                        Some(libc::ESRCH | libc::ENOENT) => ended(process),
-                        _ => failed("cannot attach the BPF iterator", error),
-                    },
-                )?;
+            let link = IterLink::create(self.files.as_fd(), scope).map_err(|error| match error
+                .raw_os_error()
+            {
+                Some(libc::ESRCH | libc::ENOENT) => ended(process),
+                _ => failed("cannot attach the BPF iterator", error),
+            })?;
             self.link = Some((tgid, link));
         }
         let tgid = if filter == Filter::Program { pid } else { 0 };
-        self.object.request(Request { tgid, reserved: 0 }).map_err(missing)?;
+        self.object.request(Request { tgid, ..asked }).map_err(missing)?;
         match &self.link {
             Some((_, link)) => snapshot::run(link, &mut self.records)
                 .map_err(|error| failed("cannot read the process's files", error)),
@@ -156,14 +187,14 @@ impl Reader {
     }
 
     fn assemble_files(&mut self, process: &Process) -> Result<Vec<crate::model::File>, ReadError> {
-        for record in Records::new(&self.records) {
+        for record in Records::new(&self.whole) {
             if let Record::Ops(record) = record.map_err(|error| garbled(process, error))? {
-                self.symbols.learn(record);
+                self.symbols.learn(&record);
             }
         }
         // Without names the files are shown all the same.
         let _ = self.symbols.resolve();
-        let records = Records::new(&self.records);
+        let records = Records::new(&self.whole);
         assemble::files(records, |ops| self.symbols.name(ops), &self.key)
             .map_err(|error| garbled(process, error))
     }
@@ -199,7 +230,7 @@ impl Reader {
             Some(link) => link,
             None => {
                 let program = first_that_loads(&mut self.object, ["totals", "totals_plain"])?;
-                IterLink::create(object::borrow(&program), Scope::All)
+                IterLink::create(program.as_fd(), Scope::All)
                     .map_err(|error| failed("cannot attach the BPF iterator", error))?
             }
         };
@@ -212,6 +243,11 @@ impl Reader {
             failed("the BPF programs' records make no sense", io::Error::other(error))
         })
     }
+}
+
+/// The time of day in seconds.
+fn now() -> i64 {
+    rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec
 }
 
 /// A process that the sweep has not met has no open files, unless /proc knows of some.
@@ -229,7 +265,10 @@ fn no_files(process: &Process) -> Option<ProcessTotals> {
 /// The first program of several that this kernel takes: later ones do with less.
 ///
 /// Only what the verifier refuses leads to the next one; a missing privilege does not.
-fn first_that_loads(object: &mut Object, names: [&'static str; 2]) -> Result<ProgramFd, ReadError> {
+fn first_that_loads(
+    object: &mut Object,
+    names: [&'static str; 2],
+) -> Result<Rc<OwnedFd>, ReadError> {
     let [full, plain] = names;
     object.iterator(full, TASK_FILE).or_else(|error| {
         let refused = |error: &LoadError| {
@@ -244,8 +283,8 @@ fn first_that_loads(object: &mut Object, names: [&'static str; 2]) -> Result<Pro
 }
 
 /// Tries a link that is filtered by our own pid.
-fn probe_filter(program: &ProgramFd) -> Result<Filter, ReadError> {
-    match IterLink::create(object::borrow(program), Scope::Process(std::process::id())) {
+fn probe_filter(program: &Rc<OwnedFd>) -> Result<Filter, ReadError> {
+    match IterLink::create(program.as_fd(), Scope::Process(std::process::id())) {
         Ok(_) => Ok(Filter::Link),
         Err(error) => match error.raw_os_error() {
             Some(libc::E2BIG | libc::EINVAL) => Ok(Filter::Program),

@@ -2,16 +2,17 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 
 use aya::maps::{MapData, RingBuf};
-use aya::programs::ProgramFd;
 use crib_common::dump::{DumpRequest, kind};
 use crib_common::limits::RUN_PACKETS;
 use crib_common::record::{ALIGN, RecordHeader};
 use zerocopy::FromBytes;
 
 use super::link::{IterLink, Scope};
-use super::object::{self, LoadError, Object};
+use super::object::{LoadError, Object};
 
 /// What the program iterates over.
 pub const TASK: &str = "task";
@@ -21,7 +22,7 @@ const IDLE_RUNS: u32 = 100_000;
 
 /// The nested program, loaded, with its ring.
 pub struct Nested {
-    program: ProgramFd,
+    program: Rc<OwnedFd>,
     ring: RingBuf<MapData>,
     /// Tells one dump from the next.
     session: u32,
@@ -86,7 +87,7 @@ impl Nested {
         object.dump_request(request)?;
         let scope = if self.filters { Scope::Thread(request.tid) } else { Scope::All };
         if self.link.as_ref().is_none_or(|&(linked, _)| linked != scope) {
-            match IterLink::create(object::borrow(&self.program), scope) {
+            match IterLink::create(self.program.as_fd(), scope) {
                 Ok(link) => self.link = Some((scope, link)),
                 Err(error) if matches!(error.raw_os_error(), Some(libc::ESRCH | libc::ENOENT)) => {
                     return Ok(Done { runs: 0, whole: false });

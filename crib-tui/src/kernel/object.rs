@@ -1,17 +1,20 @@
 //! The BPF object: embedded in the binary, given the running kernel's offsets, and loaded.
 
+use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::rc::Rc;
 
-use aya::maps::{MapData, RingBuf};
-use aya::programs::{Iter, ProgramError, ProgramFd};
-use aya::{Ebpf, EbpfError, EbpfLoader};
+use aya::EbpfError;
+use aya::maps::{Map, MapData, MapError, RingBuf};
 use crib_common::dump::DumpRequest;
 use crib_common::offsets::KernelOffsets;
 use crib_common::record::Request;
+use zerocopy::IntoBytes;
 
-use super::btf;
+use super::loader::{self, Linked, Refused};
+use super::{btf, sys};
 
 /// The object that is loaded, whichever way it was built.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("CRIB_BPF_OBJECT"));
@@ -22,19 +25,29 @@ pub enum LoadError {
     /// The kernel's BTF.
     #[error(transparent)]
     Btf(#[from] btf::BtfError),
-    /// aya's reading of the kernel's BTF.
-    #[error("cannot read the kernel's BTF: {0}")]
-    AyaBtf(#[from] aya::BtfError),
+    /// The kernel has no such iterator.
+    #[error("this kernel has no BPF iterator '{0}'")]
+    NoIterator(&'static str),
     /// The object or its maps.
     #[error("cannot create the BPF maps: {}", chain(.0))]
     Object(#[from] EbpfError),
     /// One of the programs.
-    #[error("the kernel refuses the BPF program '{program}': {}", last_line(.source))]
+    #[error("the kernel refuses the BPF program '{program}': {source}{}", last_line(.log))]
     Program {
         /// Which.
         program: &'static str,
-        /// Why, with the verifier's log.
-        source: Box<ProgramError>,
+        /// Why.
+        source: io::Error,
+        /// What the verifier said.
+        log: String,
+    },
+    /// What is asked for could not be handed to the programs.
+    #[error("cannot write the BPF map {map}: {source}")]
+    Map {
+        /// Which.
+        map: &'static str,
+        /// Why.
+        source: io::Error,
     },
     /// The object has not what it should have.
     #[error("the embedded BPF object has no {0}: it was built from other sources")]
@@ -66,25 +79,22 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// What the verifier said last before its statistics, which is where it says why.
-fn last_line(error: &ProgramError) -> String {
-    match error {
-        ProgramError::LoadError { io_error, verifier_log } => {
-            let log = verifier_log.to_string();
-            let statistics = ["processed ", "verification time ", "stack depth "];
-            let why = log.lines().rev().find(|line| {
-                !line.is_empty() && !statistics.iter().any(|start| line.starts_with(start))
-            });
-            format!("{io_error} ({})", why.unwrap_or("no word from the verifier"))
-        }
-        other => chain(other),
-    }
+fn last_line(log: &str) -> String {
+    let statistics = ["processed ", "verification time ", "stack depth "];
+    let why = log
+        .lines()
+        .rev()
+        .find(|line| !line.is_empty() && !statistics.iter().any(|start| line.starts_with(start)));
+    why.map(|line| format!(" ({line})")).unwrap_or_default()
 }
 
 /// The object with its maps made, and programs that are loaded when they are first needed.
 pub struct Object {
-    ebpf: Ebpf,
-    kernel: aya::Btf,
+    linked: Linked,
+    /// What programs iterate over, with the ids of the iterators' functions in the kernel's BTF.
+    iterators: HashMap<String, u32>,
     offsets: KernelOffsets,
+    loaded: HashMap<&'static str, Rc<OwnedFd>>,
 }
 
 impl Object {
@@ -95,48 +105,61 @@ impl Object {
     /// [`LoadError`] where BTF, privileges or memory are missing.
     pub fn open_with_ring(ring_bytes: u32) -> Result<Self, LoadError> {
         let data = btf::read(Path::new(btf::VMLINUX))?;
-        let offsets = btf::Btf::parse(&data)?.kernel_offsets();
-        let kernel = aya::Btf::parse(&data, aya::Endianness::default())?;
-        Ok(Self { ebpf: load(offsets, ring_bytes)?, kernel, offsets })
+        let kernel = btf::Btf::parse(&data)?;
+        let offsets = kernel.kernel_offsets();
+        let linked = link(offsets, ring_bytes)?;
+        Ok(Self { linked, iterators: kernel.iterators(), offsets, loaded: HashMap::new() })
     }
 
     /// The program of this name, loaded; `target` is what it iterates over (`task_file`).
     ///
     /// # Errors
     /// [`LoadError::Program`] with what the kernel said.
-    pub fn iterator(&mut self, name: &'static str, target: &str) -> Result<ProgramFd, LoadError> {
-        let failed = |source| LoadError::Program { program: name, source: Box::new(source) };
-        let program = self.ebpf.program_mut(name).ok_or(LoadError::Stale(name))?;
-        let program: &mut Iter = program.try_into().map_err(failed)?;
-        if program.fd().is_err() {
-            program.load(target, &self.kernel).map_err(failed)?;
+    pub fn iterator(
+        &mut self,
+        name: &'static str,
+        target: &'static str,
+    ) -> Result<Rc<OwnedFd>, LoadError> {
+        if let Some(program) = self.loaded.get(name) {
+            return Ok(Rc::clone(program));
         }
-        program.fd().map_err(failed)?.try_clone().map_err(|error| failed(error.into()))
+        let id = *self.iterators.get(target).ok_or(LoadError::NoIterator(target))?;
+        let program = self.linked.load_iterator(name, id).ok_or(LoadError::Stale(name))?;
+        let program = program.map_err(|Refused { error: source, log }| LoadError::Program {
+            program: name,
+            source,
+            log,
+        })?;
+        let program = Rc::new(program);
+        self.loaded.insert(name, Rc::clone(&program));
+        Ok(program)
     }
 
     /// Tells the programs what is asked of their next run.
     ///
     /// # Errors
     /// [`LoadError`] when the map can't be written.
-    pub fn request(&mut self, request: Request) -> Result<(), LoadError> {
-        let map = self.ebpf.map_mut("REQUEST").ok_or(LoadError::Stale("map REQUEST"))?;
-        let mut map: aya::maps::Array<_, Asked> =
-            map.try_into().map_err(|error| LoadError::Object(EbpfError::MapError(error)))?;
-        map.set(0, Asked(request), 0).map_err(|error| LoadError::Object(EbpfError::MapError(error)))
+    pub fn request(&self, request: Request) -> Result<(), LoadError> {
+        self.set("REQUEST", &request)
     }
-}
 
-impl Object {
     /// Tells the nested program what is asked of its next run.
     ///
     /// # Errors
     /// [`LoadError`] when the map can't be written.
-    pub fn dump_request(&mut self, request: DumpRequest) -> Result<(), LoadError> {
-        let map = self.ebpf.map_mut("DUMP_REQUEST").ok_or(LoadError::Stale("map DUMP_REQUEST"))?;
-        let mut map: aya::maps::Array<_, AskedOfDump> =
-            map.try_into().map_err(|error| LoadError::Object(EbpfError::MapError(error)))?;
-        map.set(0, AskedOfDump(request), 0)
-            .map_err(|error| LoadError::Object(EbpfError::MapError(error)))
+    pub fn dump_request(&self, request: DumpRequest) -> Result<(), LoadError> {
+        self.set("DUMP_REQUEST", &request)
+    }
+
+    fn set<T: IntoBytes + zerocopy::Immutable>(
+        &self,
+        map: &'static str,
+        value: &T,
+    ) -> Result<(), LoadError> {
+        let data = self.linked.maps.get(map).ok_or(LoadError::Stale(map))?;
+        let failed = |source| LoadError::Map { map, source };
+        sys::set_only_value(data.fd().as_fd(), value.as_bytes(), size_of::<T>() as u32)
+            .map_err(failed)
     }
 
     /// The size of a `struct page`.
@@ -149,47 +172,16 @@ impl Object {
     /// # Errors
     /// [`LoadError`] when it can't be mapped.
     pub fn take_ring(&mut self) -> Result<RingBuf<MapData>, LoadError> {
-        let map = self.ebpf.take_map("RING").ok_or(LoadError::Stale("map RING"))?;
-        map.try_into().map_err(|error| LoadError::Object(EbpfError::MapError(error)))
+        let ring = self.linked.maps.remove("RING").ok_or(LoadError::Stale("map RING"))?;
+        let failed = |error: MapError| LoadError::Object(error.into());
+        Map::from_map_data(ring).and_then(RingBuf::try_from).map_err(failed)
     }
 }
 
 /// The object with these offsets in it, and a ring of this size.
-fn load(offsets: KernelOffsets, ring_bytes: u32) -> Result<Ebpf, LoadError> {
-    let offsets = Offsets(offsets);
-    let mut loader = EbpfLoader::new();
-    // No relocations by BTF are in the object; its own BTF is not needed to run it.
-    loader.btf(None).override_global("OFFSETS", &offsets, true).map_max_entries("RING", ring_bytes);
-    Ok(loader.load(OBJECT)?)
-}
-
-/// [`KernelOffsets`] as aya takes globals.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-struct Offsets(KernelOffsets);
-
-// SAFETY: a `repr(C)` struct of `u16`s only has no padding and is valid for any bits.
-unsafe impl aya::Pod for Offsets {}
-
-/// [`Request`] as aya takes map values.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-struct Asked(Request);
-
-// SAFETY: `Request` derives `FromBytes` and `IntoBytes`: no padding, valid for any bits.
-unsafe impl aya::Pod for Asked {}
-
-/// [`DumpRequest`] as aya takes map values.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-struct AskedOfDump(DumpRequest);
-
-// SAFETY: as for `Asked`.
-unsafe impl aya::Pod for AskedOfDump {}
-
-/// The descriptor of a loaded program.
-pub fn borrow(program: &ProgramFd) -> BorrowedFd<'_> {
-    program.as_fd()
+fn link(offsets: KernelOffsets, ring_bytes: u32) -> Result<Linked, LoadError> {
+    let globals = HashMap::from([("OFFSETS", (offsets.as_bytes(), true))]);
+    Ok(loader::link(OBJECT, globals, &[("RING", ring_bytes)])?)
 }
 
 #[cfg(test)]
@@ -247,7 +239,8 @@ pub(super) mod tests {
                 let known = lookup(&offsets, at);
                 (at != index && known != ABSENT).then_some(u32::from(known))
             });
-            object.ebpf = load(without, RING_BYTES).unwrap();
+            object.linked = link(without, RING_BYTES).unwrap();
+            object.loaded.clear();
             for (program, target) in PROGRAMS {
                 if let Err(error) = object.iterator(program, target) {
                     refused.push(format!("without {name}: {error}"));

@@ -105,7 +105,7 @@ impl Probe {
             match record {
                 Record::File(file, _) => seen.file = file.file,
                 // Told once, and so not again when it is asked for.
-                Record::Ops(record) => symbols.learn(record),
+                Record::Ops(record) => symbols.learn(&record),
                 Record::Packet(packet) => seen.page = packet.page,
                 Record::Chunk(_, bytes) => seen.bytes.extend_from_slice(bytes),
                 _ => {}

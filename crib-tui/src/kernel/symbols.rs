@@ -1,7 +1,9 @@
 //! Names of file operations, from the kernel's symbol table.
 //!
 //! Where it holds data symbols (CONFIG_KALLSYMS_ALL) a `struct file_operations` has a name of
-//! its own. Elsewhere one of its functions gives it away: functions are always there.
+//! its own. Elsewhere one of its functions gives it away: functions are always there. The
+//! programs have the kernel look them up (`%pS`), which takes some microseconds for each kind of
+//! file; kernels before 5.13 can't do that, and /proc/kallsyms is read there, all of it.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader};
@@ -35,14 +37,19 @@ const SHARED: &[&str] = &[
 /// What is known of the names of file operations; grows as new ones are met.
 #[derive(Default)]
 pub struct Symbols {
-    functions: HashMap<u64, OpsRecord>,
     names: HashMap<u64, Option<Arc<str>>>,
+    /// Those that are to be looked up in kallsyms.
+    unnamed: Vec<OpsRecord>,
 }
 
 impl Symbols {
     /// Takes note of file operations that were met.
-    pub fn learn(&mut self, record: OpsRecord) {
-        self.functions.insert(record.ops, record);
+    pub fn learn(&mut self, record: &OpsRecord) {
+        if record.symbol_bytes > 0 {
+            self.names.insert(record.ops, best(&looked_up(&record.symbols)));
+        } else {
+            self.unnamed.push(*record);
+        }
     }
 
     /// The name of file operations, once [`Symbols::resolve`] has looked for it.
@@ -50,20 +57,22 @@ impl Symbols {
         self.names.get(&ops)?.clone()
     }
 
-    /// Looks for the names of all operations that have none yet, in one pass over kallsyms.
+    /// Looks for the names of all operations that the kernel did not look up, in one pass over
+    /// kallsyms.
     ///
     /// # Errors
     /// When /proc/kallsyms can't be read; the names stay unknown.
     pub fn resolve(&mut self) -> io::Result<()> {
-        if self.functions.keys().all(|ops| self.names.contains_key(ops)) {
+        if self.unnamed.is_empty() {
             return Ok(());
         }
         self.resolve_from(BufReader::with_capacity(1 << 18, std::fs::File::open("/proc/kallsyms")?))
     }
 
     fn resolve_from(&mut self, kallsyms: impl BufRead) -> io::Result<()> {
-        let new = || self.functions.values().filter(|record| !self.names.contains_key(&record.ops));
-        let mut wanted: HashMap<u64, Option<String>> = new()
+        let mut wanted: HashMap<u64, Option<String>> = self
+            .unnamed
+            .iter()
             .flat_map(|record| record.functions.iter().chain([&record.ops]))
             .filter(|&&address| address != 0)
             .map(|&address| (address, None))
@@ -75,20 +84,37 @@ impl Symbols {
                 *found = Some(String::from_utf8_lossy(name).into_owned());
             }
         })?;
-        let found: Vec<_> = new().map(|record| (record.ops, best(record, &wanted))).collect();
-        self.names.extend(found);
+        for record in self.unnamed.drain(..) {
+            let addresses = [record.ops].into_iter().chain(record.functions);
+            let names = addresses.map(|address| wanted.get(&address).cloned().flatten());
+            self.names.insert(record.ops, best(&names.collect::<Vec<_>>()));
+        }
         Ok(())
     }
 }
 
-/// The operations' own name, else that of the first function that is not shared, else of any.
-fn best(record: &OpsRecord, names: &HashMap<u64, Option<String>>) -> Option<Arc<str>> {
-    let name = |address: &u64| names.get(address)?.as_deref();
-    let functions = || record.functions.iter().filter_map(name);
-    name(&record.ops)
-        .or_else(|| functions().find(|name| !SHARED.contains(name)))
+/// The symbols that begin where the addresses are: `name+0x0/0x120 [module]`. Anything else is
+/// no name: a number, a place within a function, a line that was cut.
+fn looked_up(lines: &[u8]) -> Vec<Option<String>> {
+    let text = lines.split(|&byte| byte == 0).next().unwrap_or_default();
+    let whole = text.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n"));
+    whole
+        .map(|line| {
+            let (name, _) = std::str::from_utf8(line).ok()?.split_once("+0x0/")?;
+            Some(name.to_owned())
+        })
+        .collect()
+}
+
+/// Of the names of operations and of their functions: the operations' own, else that of the first
+/// function that is not shared, else of any.
+fn best(names: &[Option<String>]) -> Option<Arc<str>> {
+    let (own, functions) = names.split_first()?;
+    let functions = || functions.iter().flatten();
+    own.as_ref()
+        .or_else(|| functions().find(|name| !SHARED.contains(&name.as_str())))
         .or_else(|| functions().next())
-        .map(Arc::from)
+        .map(|name| Arc::from(name.as_str()))
 }
 
 /// Calls `visit` with each symbol's address and name; a line is `address type name [module]`.
@@ -117,6 +143,7 @@ fn for_each_symbol(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crib_common::limits::OPS_SYMBOL_BYTES;
     use crib_common::record::{RecordHeader, kind};
 
     fn record(ops: u64, functions: &[u64]) -> OpsRecord {
@@ -124,6 +151,9 @@ mod tests {
             header: RecordHeader::of::<OpsRecord>(kind::OPS, 0),
             ops,
             functions: Default::default(),
+            symbol_bytes: 0,
+            reserved: 0,
+            symbols: [0; OPS_SYMBOL_BYTES],
         };
         record.functions[..functions.len()].copy_from_slice(functions);
         record
@@ -131,9 +161,36 @@ mod tests {
 
     fn name(kallsyms: &str, record: OpsRecord) -> Option<String> {
         let mut symbols = Symbols::default();
-        symbols.learn(record);
+        symbols.learn(&record);
         symbols.resolve_from(kallsyms.as_bytes()).unwrap();
         symbols.name(record.ops).map(|name| name.to_string())
+    }
+
+    /// The name by what the kernel said.
+    fn named(said: &str) -> Option<String> {
+        let mut record = record(0x10, &[]);
+        record.symbols[..said.len()].copy_from_slice(said.as_bytes());
+        record.symbol_bytes = said.len() as i32 + 1;
+        let mut symbols = Symbols::default();
+        symbols.learn(&record);
+        symbols.name(0x10).map(|name| name.to_string())
+    }
+
+    #[test]
+    fn the_kernel_names_what_begins_at_an_address() {
+        let own = "socket_file_ops+0x0/0x120\nsock_close+0x0/0x20\n";
+        assert_eq!(named(own).as_deref(), Some("socket_file_ops"));
+        let module = "tun_fops+0x0/0x120 [tun]\ntun_chr_close+0x0/0x20 [tun]\n";
+        assert_eq!(named(module).as_deref(), Some("tun_fops"));
+        let function = "0xffffffff82000000\nnoop_llseek+0x0/0x10\nsock_close+0x0/0x20\n0x0\n";
+        assert_eq!(named(function).as_deref(), Some("sock_close"));
+        let within = "0xffffffff82000000\nsock_close+0x8/0x20\n";
+        assert_eq!(named(within), None);
+    }
+
+    #[test]
+    fn a_line_that_was_cut_names_nothing() {
+        assert_eq!(named("0xffffffff82000000\nsock_close+0x0/0x"), None);
     }
 
     const KALLSYMS: &str = "ffffffff81000010 t sock_close\n\

@@ -268,6 +268,10 @@ fn kallsyms(facts: &Facts) -> Option<Finding> {
             Finding::missing("this kernel has no symbol table")
                 .remedy("boot a kernel that is built with CONFIG_KALLSYMS=y")
         }
+        // Programs that loop have the kernel name what they meet; see `kernel::symbols`.
+        (Answer::No, _) if matches!(&facts.btf, Btf::Read(names) if names.bpf_loop) => {
+            Finding::ok("addresses are hidden from us, but the kernel gives BPF the names")
+        }
         (Answer::No, _) if kptr_restrict.is_some_and(|restrict| restrict >= 2) => {
             Finding::missing("kernel.kptr_restrict hides all addresses")
                 .remedy("sudo sysctl -w kernel.kptr_restrict=1")

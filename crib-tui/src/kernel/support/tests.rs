@@ -243,6 +243,12 @@ fn symbols_may_be_hidden_or_of_functions_only() {
     system.write("proc/kallsyms", "0000000000000000 T _text\n0000000000000000 r socket_file_ops\n");
     system.write("proc/sys/kernel/kptr_restrict", "2\n");
     let check = system.check("kallsyms");
+    assert_eq!(check.state, CheckState::Ok);
+    assert!(check.detail.contains("gives BPF the names"), "{check:?}");
+
+    // Older kernels' programs can't ask for names.
+    system.write("sys/kernel/btf/vmlinux", btf_of(LINUX_5_10));
+    let check = system.check("kallsyms");
     assert_eq!(check.state, CheckState::Missing);
     assert_eq!(remedy(&check), "sudo sysctl -w kernel.kptr_restrict=1");
     system.write("proc/sys/kernel/kptr_restrict", "1\n").user(1000, BPF);
