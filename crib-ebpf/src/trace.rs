@@ -86,7 +86,8 @@ pub unsafe fn sys_exit(arguments: Arguments) {
     }
 }
 
-/// When a descriptor is given its file: `fd_install(unsigned int fd, struct file *file)`.
+/// When a descriptor is given its file: `fd_install(unsigned int fd, struct file *file)`, which all
+/// pass but those of dup2(2) and dup3(2).
 ///
 /// # Safety
 /// The context must be what the kernel hands to a program at that function's entry.
@@ -95,9 +96,23 @@ pub unsafe fn fd_install(arguments: Arguments) {
     let Some(target) = traced() else { return };
     // SAFETY: the caller's; the function has two arguments.
     let fd = unsafe { arguments.read_volatile() } as u32;
-    // SAFETY: the helpers take and return the running task.
+    Call { context: arguments.cast(), target, regs: users_registers() }.note(fd, true);
+}
+
+/// The address of the running task's `struct pt_regs`, 0 where it can't be had.
+#[inline(always)]
+fn users_registers() -> u64 {
+    // SAFETY: the helpers take and return the running task, and what is its own.
     let regs = unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) } as u64;
-    Call { context: arguments.cast(), target, regs }.note(fd, true);
+    let mut number = 0u64;
+    // SAFETY: eight bytes are read from a number of eight bytes into another. The verifier knows
+    // the address as a typed pointer, to which it lets no number be added that is not constant;
+    // what is read from memory is a number to it.
+    let failed = unsafe {
+        let (to, from) = ((&raw mut number).cast(), (&raw const regs).cast());
+        bpf_probe_read_kernel(to, size_of::<u64>() as u32, from)
+    };
+    if failed == 0 { number } else { 0 }
 }
 
 /// The request, if it is the traced process that runs.

@@ -21,7 +21,7 @@ const MOST: f64 = 0.75;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TracedAt {
-    /// Where the kernel gives a descriptor its file: all of them.
+    /// Where the kernel gives a descriptor its file: all but those that dup2(2) and dup3(2) make.
     FdInstall,
     /// Where system calls return: those that make descriptors by themselves, not files that
     /// come in messages (SCM_RIGHTS) or are opened by io_uring.

@@ -17,7 +17,7 @@ use crate::model::leaks::TracedAt;
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("CRIB_TRACE_OBJECT"));
 
 /// Descriptors that are noted at least and at most, whatever the process's limit.
-const DESCRIPTORS: std::ops::RangeInclusive<u64> = 1024..=262_144;
+const DESCRIPTORS: std::ops::RangeInclusive<u64> = 4096..=262_144;
 
 /// The inode number of the initial pid namespace (PROC_PID_INIT_INO, include/linux/proc_ns.h).
 const INITIAL_PID_NAMESPACE: u64 = 0xefff_fffc;
