@@ -123,11 +123,11 @@ fn program(name: &str, dir: &Path) -> io::Result<Turn> {
             }
             Ok(())
         }),
-        // Becomes another program, which makes a directory of the same name.
+        // Becomes another program, which makes a directory of the same name, and so on.
         "exec" => Box::new(move |turn, _| match turn {
             60 => {
                 std::fs::remove_dir_all(&dir)?;
-                Err(Command::new("/proc/self/exe").args(["leaks", "socket"]).exec())
+                Err(Command::new("/proc/self/exe").args(["leaks", "exec"]).exec())
             }
             _ => Ok(()),
         }),
