@@ -22,6 +22,8 @@ const BEYOND_CHANCE: f64 = 2.75;
 const AS_MUCH: f64 = 0.75;
 /// The same share where the last third also has to stand beside the first.
 const HALF_AS_MUCH: f64 = 0.5;
+/// How many times as fast as the other two the first third has to grow for a burst.
+const BURST: f64 = 1.5;
 /// In how many slots of the watch files must have come at least.
 const MIN_SLOTS: usize = 4;
 /// The quiet at the end, as a multiple of the longest between two that came, from which on it
@@ -114,7 +116,8 @@ impl Growth {
     /// the start, which proves nothing.
     fn first(&self) -> f64 {
         let [first, middle, last] = self.thirds;
-        first.net().min(middle.per_second().max(last.per_second()) * first.seconds)
+        let others = middle.per_second().max(last.per_second());
+        if first.per_second() > others * BURST { others * first.seconds } else { first.net() }
     }
 
     /// The growth over all three thirds, without a burst at the start.
