@@ -2,7 +2,8 @@
 # Builds the BPF objects from source:  crib-ebpf/build-object.sh OUTPUT
 #           or checks the source:      crib-ebpf/build-object.sh --clippy
 #           or renews what is embedded: crib-ebpf/build-object.sh --update
-# The object of `crib-top bench` goes beside OUTPUT, as crib-bench.bpf.o.
+# OUTPUT is the main object; those of `crib-top bench` and of what traces go beside it, as
+# crib-bench.bpf.o and crib-trace.bpf.o.
 #
 # Needs bpf-linker, and a compiler that can build `core` for the BPF target: rustup's nightly
 # with its rust-src component, or Debian's rustc-web with rust-web-src.
@@ -56,14 +57,19 @@ case $1 in
 *) output=$1 ;;
 esac
 cargo build --release --features programs --target bpfel-unknown-none -Z build-std=core --target-dir "$target_dir"
-bench=$(dirname "$output")/crib-bench.bpf.o
-cp "$target_dir/bpfel-unknown-none/release/crib-ebpf" "$output"
-cp "$target_dir/bpfel-unknown-none/release/crib-bench" "$bench"
+directory=$(dirname "$output")
+built=$target_dir/bpfel-unknown-none/release
+cp "$built/crib-ebpf" "$output"
+cp "$built/crib-bench" "$built/crib-trace" "$directory"
+for object in bench trace; do
+    mv "$directory/crib-$object" "$directory/crib-$object.bpf.o"
+done
 # DWARF is ten times the size of the rest, and the loader would read over it. BTF stays.
 for objcopy in llvm-objcopy /usr/lib/llvm-*/bin/llvm-objcopy rust-objcopy; do
     if command -v "$objcopy" >/dev/null; then
         "$objcopy" --strip-debug "$output"
-        "$objcopy" --strip-debug "$bench"
+        "$objcopy" --strip-debug "$directory/crib-bench.bpf.o"
+        "$objcopy" --strip-debug "$directory/crib-trace.bpf.o"
         break
     fi
 done
@@ -71,10 +77,12 @@ done
 if [ "$1" = --update ]; then
     cd "$root"
     {
-        echo "# Where assets/crib-{top,bench}.bpf.o come from; written by crib-ebpf/build-object.sh --update."
+        echo "# Where assets/*.bpf.o come from; written by crib-ebpf/build-object.sh --update."
         echo "sources = \"$(find crib-common crib-ebpf -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -d' ' -f1)\""
         echo "object = \"$(sha256sum <"$output" | cut -d' ' -f1)\""
-        echo "bench = \"$(sha256sum <"$bench" | cut -d' ' -f1)\""
+        for object in bench trace; do
+            echo "$object = \"$(sha256sum <"$directory/crib-$object.bpf.o" | cut -d' ' -f1)\""
+        done
         echo "rustc = \"$("${RUSTC:-rustc}" --version)\""
         echo "linker = \"$(bpf-linker --version)\""
     } >assets/crib-top.bpf.toml

@@ -12,19 +12,19 @@ fn main() {
         Ok("1") => build(root),
         _ => {
             let object = root.join("assets/crib-top.bpf.o");
-            for object in [&object, &bench_object(&object)] {
-                println!("cargo::rerun-if-changed={}", object.display());
-            }
+            println!("cargo::rerun-if-changed={}", object.display());
             object
         }
     };
     println!("cargo::rustc-env=CRIB_BPF_OBJECT={}", object.display());
-    println!("cargo::rustc-env=CRIB_BENCH_OBJECT={}", bench_object(&object).display());
-}
-
-/// The programs that only `crib-top bench` runs stand beside the others.
-fn bench_object(object: &Path) -> PathBuf {
-    object.with_file_name("crib-bench.bpf.o")
+    // The others are always built with it.
+    for (name, variable) in
+        [("crib-bench", "CRIB_BENCH_OBJECT"), ("crib-trace", "CRIB_TRACE_OBJECT")]
+    {
+        let beside = object.with_file_name(format!("{name}.bpf.o"));
+        println!("cargo::rerun-if-changed={}", beside.display());
+        println!("cargo::rustc-env={variable}={}", beside.display());
+    }
 }
 
 fn build(root: &Path) -> PathBuf {

@@ -12,6 +12,7 @@ mod flux;
 mod hostile;
 mod kinds;
 mod large_dump;
+mod leaks;
 mod lifetimes;
 mod namespaces;
 mod parity;

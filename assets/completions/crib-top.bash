@@ -28,6 +28,9 @@ _crib__top() {
             crib__top,files)
                 cmd="crib__top__subcmd__files"
                 ;;
+            crib__top,leaks)
+                cmd="crib__top__subcmd__leaks"
+                ;;
             crib__top,packets)
                 cmd="crib__top__subcmd__packets"
                 ;;
@@ -41,7 +44,7 @@ _crib__top() {
 
     case "${cmd}" in
         crib__top)
-            opts="-p -Q -o -H -J -j -n -d -h -V --pid --filter --output --list-columns --json --json-lines --noheadings --ascii --no-color --delay --source --payload --help --version files packets dump ps bench doctor"
+            opts="-p -Q -o -H -J -j -n -d -h -V --pid --filter --output --list-columns --json --json-lines --noheadings --ascii --no-color --delay --source --payload --help --version files packets dump leaks ps bench doctor"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -283,6 +286,64 @@ _crib__top() {
                 return 0
             fi
             case "${prev}" in
+                --pid)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -Q)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --source)
+                    COMPREPLY=($(compgen -W "auto bpf procfs" -- "${cur}"))
+                    return 0
+                    ;;
+                --payload)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        crib__subcmd__top__subcmd__leaks)
+            opts="-p -Q -o -H -J -j -n -d -h --for --no-trace --pid --filter --output --list-columns --json --json-lines --noheadings --ascii --no-color --delay --source --payload --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --pid)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

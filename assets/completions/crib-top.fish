@@ -27,7 +27,7 @@ end
 complete -c crib-top -n "__fish_crib_top_needs_command" -s p -l pid -d 'The process, by pid or by command name; several are separated by commas' -r
 complete -c crib-top -n "__fish_crib_top_needs_command" -s Q -l filter -d 'Show only the rows that match, e.g. \'KIND == "socket" and RECVQ > 4K\'' -r
 complete -c crib-top -n "__fish_crib_top_needs_command" -s o -l output -d 'Columns of the table, e.g. FD,NAME; with a + they are added to the usual ones' -r
-complete -c crib-top -n "__fish_crib_top_needs_command" -s d -l delay -d 'Time between two readings of the live view, with its unit: 500ms, 1s, 2m [default: 1s]' -r
+complete -c crib-top -n "__fish_crib_top_needs_command" -s d -l delay -d 'Time between two readings of the live view or of leaks, with its unit: 500ms, 1s, 2m [default: 1s]' -r
 complete -c crib-top -n "__fish_crib_top_needs_command" -l source -d 'Where to read from' -r -f -a "auto\t'BPF where it is possible, else /proc, saying why'
 bpf\t'BPF, or an error that says what is missing'
 procfs\t'/proc, even where BPF would be possible'"
@@ -43,13 +43,14 @@ complete -c crib-top -n "__fish_crib_top_needs_command" -s V -l version -d 'Prin
 complete -c crib-top -n "__fish_crib_top_needs_command" -f -a "files" -d 'Print the table of open files, once'
 complete -c crib-top -n "__fish_crib_top_needs_command" -f -a "packets" -d 'Print what is queued in one socket or pipe, message by message'
 complete -c crib-top -n "__fish_crib_top_needs_command" -f -a "dump" -d 'Print everything: the files with what is queued in them, message by message'
+complete -c crib-top -n "__fish_crib_top_needs_command" -f -a "leaks" -d 'Watch a process for a while, and print what grows and who opens it'
 complete -c crib-top -n "__fish_crib_top_needs_command" -f -a "ps" -d 'Print every process with its descriptors, limit, sockets and queued bytes'
 complete -c crib-top -n "__fish_crib_top_needs_command" -f -a "bench" -d 'Measure ways of reading side by side, on processes of its own'
 complete -c crib-top -n "__fish_crib_top_needs_command" -f -a "doctor" -d 'Print what this kernel and this user allow, and how to get the rest'
 complete -c crib-top -n "__fish_crib_top_using_subcommand files" -s p -l pid -d 'The process, by pid or by command name; several are separated by commas' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand files" -s Q -l filter -d 'Show only the rows that match, e.g. \'KIND == "socket" and RECVQ > 4K\'' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand files" -s o -l output -d 'Columns of the table, e.g. FD,NAME; with a + they are added to the usual ones' -r
-complete -c crib-top -n "__fish_crib_top_using_subcommand files" -s d -l delay -d 'Time between two readings of the live view, with its unit: 500ms, 1s, 2m [default: 1s]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand files" -s d -l delay -d 'Time between two readings of the live view or of leaks, with its unit: 500ms, 1s, 2m [default: 1s]' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand files" -l source -d 'Where to read from' -r -f -a "auto\t'BPF where it is possible, else /proc, saying why'
 bpf\t'BPF, or an error that says what is missing'
 procfs\t'/proc, even where BPF would be possible'"
@@ -67,7 +68,7 @@ complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -l pcap -d 'W
 complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -s p -l pid -d 'The process, by pid or by command name; several are separated by commas' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -s Q -l filter -d 'Show only the rows that match, e.g. \'KIND == "socket" and RECVQ > 4K\'' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -s o -l output -d 'Columns of the table, e.g. FD,NAME; with a + they are added to the usual ones' -r
-complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -s d -l delay -d 'Time between two readings of the live view, with its unit: 500ms, 1s, 2m [default: 1s]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -s d -l delay -d 'Time between two readings of the live view or of leaks, with its unit: 500ms, 1s, 2m [default: 1s]' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -l source -d 'Where to read from' -r -f -a "auto\t'BPF where it is possible, else /proc, saying why'
 bpf\t'BPF, or an error that says what is missing'
 procfs\t'/proc, even where BPF would be possible'"
@@ -83,7 +84,7 @@ complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -s h -l help 
 complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -s p -l pid -d 'The process, by pid or by command name; several are separated by commas' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -s Q -l filter -d 'Show only the rows that match, e.g. \'KIND == "socket" and RECVQ > 4K\'' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -s o -l output -d 'Columns of the table, e.g. FD,NAME; with a + they are added to the usual ones' -r
-complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -s d -l delay -d 'Time between two readings of the live view, with its unit: 500ms, 1s, 2m [default: 1s]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -s d -l delay -d 'Time between two readings of the live view or of leaks, with its unit: 500ms, 1s, 2m [default: 1s]' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -l source -d 'Where to read from' -r -f -a "auto\t'BPF where it is possible, else /proc, saying why'
 bpf\t'BPF, or an error that says what is missing'
 procfs\t'/proc, even where BPF would be possible'"
@@ -95,10 +96,27 @@ complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -s n -l noheadin
 complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -l ascii -d 'Draw with ASCII characters only; others in names appear as \\xNN'
 complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -l no-color -d 'Use no colors, as with NO_COLOR in the environment'
 complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c crib-top -n "__fish_crib_top_using_subcommand leaks" -l for -d 'How long to watch, with its unit: 30s, 5m, 1h [default: 30s]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand leaks" -s p -l pid -d 'The process, by pid or by command name; several are separated by commas' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand leaks" -s Q -l filter -d 'Show only the rows that match, e.g. \'KIND == "socket" and RECVQ > 4K\'' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand leaks" -s o -l output -d 'Columns of the table, e.g. FD,NAME; with a + they are added to the usual ones' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand leaks" -s d -l delay -d 'Time between two readings of the live view or of leaks, with its unit: 500ms, 1s, 2m [default: 1s]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand leaks" -l source -d 'Where to read from' -r -f -a "auto\t'BPF where it is possible, else /proc, saying why'
+bpf\t'BPF, or an error that says what is missing'
+procfs\t'/proc, even where BPF would be possible'"
+complete -c crib-top -n "__fish_crib_top_using_subcommand leaks" -l payload -d 'Bytes to read of each queued message at most; 0 for none [default: 4K]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand leaks" -l no-trace -d 'Don\'t trace which calls open files, which slows down every system call a little'
+complete -c crib-top -n "__fish_crib_top_using_subcommand leaks" -s H -l list-columns -d 'List the columns'
+complete -c crib-top -n "__fish_crib_top_using_subcommand leaks" -s J -l json -d 'Print one JSON document'
+complete -c crib-top -n "__fish_crib_top_using_subcommand leaks" -s j -l json-lines -d 'Print one JSON object a line'
+complete -c crib-top -n "__fish_crib_top_using_subcommand leaks" -s n -l noheadings -d 'Print no headings'
+complete -c crib-top -n "__fish_crib_top_using_subcommand leaks" -l ascii -d 'Draw with ASCII characters only; others in names appear as \\xNN'
+complete -c crib-top -n "__fish_crib_top_using_subcommand leaks" -l no-color -d 'Use no colors, as with NO_COLOR in the environment'
+complete -c crib-top -n "__fish_crib_top_using_subcommand leaks" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -s p -l pid -d 'The process, by pid or by command name; several are separated by commas' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -s Q -l filter -d 'Show only the rows that match, e.g. \'KIND == "socket" and RECVQ > 4K\'' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -s o -l output -d 'Columns of the table, e.g. FD,NAME; with a + they are added to the usual ones' -r
-complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -s d -l delay -d 'Time between two readings of the live view, with its unit: 500ms, 1s, 2m [default: 1s]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -s d -l delay -d 'Time between two readings of the live view or of leaks, with its unit: 500ms, 1s, 2m [default: 1s]' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -l source -d 'Where to read from' -r -f -a "auto\t'BPF where it is possible, else /proc, saying why'
 bpf\t'BPF, or an error that says what is missing'
 procfs\t'/proc, even where BPF would be possible'"
@@ -118,7 +136,7 @@ complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -l rounds -d 'H
 complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -s p -l pid -d 'The process, by pid or by command name; several are separated by commas' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -s Q -l filter -d 'Show only the rows that match, e.g. \'KIND == "socket" and RECVQ > 4K\'' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -s o -l output -d 'Columns of the table, e.g. FD,NAME; with a + they are added to the usual ones' -r
-complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -s d -l delay -d 'Time between two readings of the live view, with its unit: 500ms, 1s, 2m [default: 1s]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -s d -l delay -d 'Time between two readings of the live view or of leaks, with its unit: 500ms, 1s, 2m [default: 1s]' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -l source -d 'Where to read from' -r -f -a "auto\t'BPF where it is possible, else /proc, saying why'
 bpf\t'BPF, or an error that says what is missing'
 procfs\t'/proc, even where BPF would be possible'"
@@ -133,7 +151,7 @@ complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -s h -l help -d
 complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -s p -l pid -d 'The process, by pid or by command name; several are separated by commas' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -s Q -l filter -d 'Show only the rows that match, e.g. \'KIND == "socket" and RECVQ > 4K\'' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -s o -l output -d 'Columns of the table, e.g. FD,NAME; with a + they are added to the usual ones' -r
-complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -s d -l delay -d 'Time between two readings of the live view, with its unit: 500ms, 1s, 2m [default: 1s]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -s d -l delay -d 'Time between two readings of the live view or of leaks, with its unit: 500ms, 1s, 2m [default: 1s]' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -l source -d 'Where to read from' -r -f -a "auto\t'BPF where it is possible, else /proc, saying why'
 bpf\t'BPF, or an error that says what is missing'
 procfs\t'/proc, even where BPF would be possible'"

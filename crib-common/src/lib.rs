@@ -10,3 +10,4 @@ pub mod dump;
 pub mod limits;
 pub mod offsets;
 pub mod record;
+pub mod trace;

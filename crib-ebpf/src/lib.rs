@@ -41,4 +41,5 @@ pub mod task;
 pub mod task_file;
 pub mod tcp;
 pub mod told;
+pub mod trace;
 pub mod transport;

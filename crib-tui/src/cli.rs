@@ -19,7 +19,7 @@ use crate::source::SourceChoice;
 #[command(disable_help_subcommand = true)]
 #[command(after_help = "\
 Exit codes: 0 done; 1 the target doesn't exist, went away, or nothing matched; 2 usage;
-3 a privilege or kernel feature is missing (see crib-top doctor).")]
+3 a privilege or kernel feature is missing (see crib-top doctor); 10 leaks suspects a leak.")]
 #[command(max_term_width = 100)]
 pub struct Cli {
     /// What to do; the live view where it is left out.
@@ -39,6 +39,8 @@ pub enum CliCommand {
     Packets(PacketsArgs),
     /// Print everything: the files with what is queued in them, message by message
     Dump,
+    /// Watch a process for a while, and print what grows and who opens it
+    Leaks(LeaksArgs),
     /// Print every process with its descriptors, limit, sockets and queued bytes
     Ps,
     /// Measure ways of reading side by side, on processes of its own
@@ -90,6 +92,17 @@ pub struct BenchArgs {
     pub rounds: Option<String>,
 }
 
+/// The flags of `leaks` alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct LeaksArgs {
+    /// How long to watch, with its unit: 30s, 5m, 1h [default: 30s]
+    #[arg(long = "for", value_name = "TIME", help_heading = "How to read")]
+    pub duration: Option<String>,
+    /// Don't trace which calls open files, which slows down every system call a little
+    #[arg(long, help_heading = "How to read")]
+    pub no_trace: bool,
+}
+
 /// The flags, which may stand before and after a command.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Flags {
@@ -121,7 +134,8 @@ pub struct Flags {
     /// Use no colors, as with NO_COLOR in the environment
     #[arg(long, global = true, help_heading = "How to show it")]
     pub no_color: bool,
-    /// Time between two readings of the live view, with its unit: 500ms, 1s, 2m [default: 1s]
+    /// Time between two readings of the live view or of leaks, with its unit: 500ms, 1s, 2m
+    /// [default: 1s]
     #[arg(short, long, global = true, value_name = "TIME", help_heading = "How to read")]
     pub delay: Option<String>,
     /// Where to read from

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::bench::BenchError;
-use crate::model::{ReadError, escape};
+use crate::model::{ReadError, Text, escape};
 use crate::settings::SettingsError;
 
 /// Why a run ends otherwise than done. Each message is one line.
@@ -60,6 +60,31 @@ pub enum Failure {
         /// The queue's name.
         queue: &'static str,
     },
+    /// The process that was watched ended.
+    #[error("process {pid} ({comm}) ended after {seconds:.1} s of the watch")]
+    Ended {
+        /// Its pid.
+        pid: u32,
+        /// Its name.
+        comm: Text,
+        /// How long it had been watched.
+        seconds: f64,
+    },
+    /// The process that was watched runs another program now.
+    #[error(
+        "process {pid} ({comm}) became another program, {now}, by exec after {seconds:.1} s of \
+         the watch; watch it again"
+    )]
+    Executed {
+        /// Its pid.
+        pid: u32,
+        /// The name that it had.
+        comm: Text,
+        /// The name that it has now.
+        now: Text,
+        /// How long it had been watched.
+        seconds: f64,
+    },
     /// A file could not be written.
     #[error("cannot write {}: {error}", escape(.path.as_os_str().as_bytes()))]
     File {
@@ -96,6 +121,8 @@ pub enum Code {
     Usage = 2,
     /// A privilege or a kernel feature is missing.
     Missing = 3,
+    /// A leak is suspected.
+    Suspected = 10,
 }
 
 impl From<Code> for ExitCode {
@@ -114,6 +141,8 @@ impl Failure {
             | Self::NothingMatched(_)
             | Self::NoQueues { .. }
             | Self::NoSuchQueue { .. }
+            | Self::Ended { .. }
+            | Self::Executed { .. }
             | Self::File { .. }
             | Self::Read(_)
             | Self::Bench(_)

@@ -15,4 +15,5 @@ pub mod model;
 pub mod procfs;
 pub mod settings;
 pub mod source;
+pub mod stacks;
 pub mod tui;

@@ -2,6 +2,7 @@
 
 mod bench;
 mod error;
+mod leaks;
 mod packets;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use crate::source::SourceChoice;
 
 pub use bench::Bench;
 pub use error::SettingsError;
+pub use leaks::Leaks;
 pub use packets::{Packets, PacketsOutput, PcapTarget};
 
 /// What the program learns from its surroundings rather than from its arguments.
@@ -91,6 +93,17 @@ pub enum Print {
         /// How to print it.
         format: Format,
         /// Whether tables have headings.
+        headings: bool,
+    },
+    /// What grows in one process while it is watched.
+    Leaks {
+        /// Which process.
+        target: Target,
+        /// How to watch it.
+        leaks: Leaks,
+        /// As what to print it.
+        format: Format,
+        /// Whether a table has headings.
         headings: bool,
     },
     /// What the kernel and the user allow.
@@ -223,6 +236,7 @@ fn print(
             Some(CliCommand::Doctor) => Err(SettingsError::Unused("doctor", "-H")),
             Some(CliCommand::Bench(_)) => Err(SettingsError::Unused("bench", "-H")),
             Some(CliCommand::Packets(_)) => Err(SettingsError::Unused("packets", "-H")),
+            Some(CliCommand::Leaks(_)) => Err(SettingsError::Unused("leaks", "-H")),
             Some(CliCommand::Ps) => Ok(Print::ProcessColumns),
             Some(CliCommand::Files | CliCommand::Dump) | None => Ok(Print::FileColumns),
         };
@@ -252,6 +266,11 @@ fn print(
             refuse("bench", &used)?;
             let bench = Bench::resolve(args)?;
             Ok(Print::Bench { bench, format, headings: !flags.noheadings })
+        }
+        Some(CliCommand::Leaks(args)) => {
+            refuse("leaks", &[("-Q", flags.filter.is_some()), ("-o", flags.output.is_some())])?;
+            let targets = some_targets(flags, "leaks")?;
+            leaks::print(args, flags.delay.as_deref(), targets, format, !flags.noheadings)
         }
         Some(CliCommand::Doctor) => {
             let used = [
@@ -345,21 +364,36 @@ fn parse_targets(list: &str) -> Result<Vec<Target>, SettingsError> {
 }
 
 fn parse_delay(text: &str) -> Result<Duration, SettingsError> {
-    let not_a_time = || SettingsError::Delay(text.to_owned());
+    let delay = parse_time(text).map_err(|error| match error {
+        TimeError::NoUnit => SettingsError::DelayUnit(text.to_owned()),
+        TimeError::NoTime => SettingsError::Delay(text.to_owned()),
+        TimeError::TooLong => SettingsError::DelayRange(text.to_owned()),
+    })?;
+    let range = MIN_DELAY..=MAX_DELAY;
+    if range.contains(&delay) { Ok(delay) } else { Err(SettingsError::DelayRange(text.to_owned())) }
+}
+
+/// What is wrong with a time.
+enum TimeError {
+    NoTime,
+    NoUnit,
+    TooLong,
+}
+
+/// A number with a unit.
+fn parse_time(text: &str) -> Result<Duration, TimeError> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
-    let number: f64 = number.parse().map_err(|_| not_a_time())?;
+    let number: f64 = number.parse().map_err(|_| TimeError::NoTime)?;
     let seconds = match unit {
         "ms" => number / 1000.0,
         "s" => number,
         "m" => number * 60.0,
-        "" => return Err(SettingsError::DelayUnit(text.to_owned())),
-        _ => return Err(not_a_time()),
+        "h" => number * 3600.0,
+        "" => return Err(TimeError::NoUnit),
+        _ => return Err(TimeError::NoTime),
     };
-    Duration::try_from_secs_f64(seconds)
-        .ok()
-        .filter(|delay| (MIN_DELAY..=MAX_DELAY).contains(delay))
-        .ok_or_else(|| SettingsError::DelayRange(text.to_owned()))
+    Duration::try_from_secs_f64(seconds).map_err(|_| TimeError::TooLong)
 }
 
 /// A number of bytes; no message has as many as 32 bits can count.

@@ -62,6 +62,7 @@ fn manual_page() -> String {
     man.render_options_section(&mut page).unwrap();
     options_of_packets(&command).to_writer(&mut page).unwrap();
     options_of_bench(&command).to_writer(&mut page).unwrap();
+    options_of_leaks(&command).to_writer(&mut page).unwrap();
     columns::<Files>("COLUMNS OF FILES").to_writer(&mut page).unwrap();
     columns::<Processes>("COLUMNS OF PS").to_writer(&mut page).unwrap();
     filter().to_writer(&mut page).unwrap();
@@ -118,10 +119,10 @@ fn commands(command: &clap::Command) -> Section {
     })
 }
 
-/// A section with the options of one command.
+/// The options that one command alone has.
 fn options_of(command: &clap::Command, name: &str) -> Section {
-    let section = Section::new(&format!("OPTIONS OF {}", name.to_uppercase()));
     let command = command.find_subcommand(name).expect("a command of this name");
+    let section = Section::new(&format!("OPTIONS OF {}", name.to_uppercase()));
     command.get_arguments().fold(section, |section, argument| {
         let Some(long) = argument.get_long() else { return section };
         let value = argument.get_value_names().filter(|_| argument.get_action().takes_values());
@@ -141,6 +142,35 @@ fn options_of_bench(command: &clap::Command) -> Section {
          with the reason. The processes end, and remove their files, when the benchmark ends, \
          however it ends.",
     )
+}
+
+fn options_of_leaks(command: &clap::Command) -> Section {
+    options_of(command, "leaks")
+        .text(
+            "The process is read again and again, and its open files are followed. They are put \
+             into groups: sockets by protocol and by the address that they are connected to or \
+             were accepted at, other files by their path, in which each number is folded into *. \
+             A group is suspected of being a leak when its files stay and it only grows: from \
+             some age on, at most a third of the watch, hardly any are closed; in each third of \
+             the time more come to that age than go; the growth does not slow down or stop; and \
+             it is more than chance, which takes eight files at least. A burst at the start, a \
+             pool that has filled up, and a server whose count swings are not suspected; a pool \
+             that is still filling up is.",
+        )
+        .text(
+            "Watch several times as long as files of the process live. Without -d a reading is \
+             taken each thirtieth of the time, at most each second. Ctrl-C ends the watch early, \
+             and what was seen is judged. A process that ends or calls \
+             exec while it is watched is an error (exit status 1), and what was seen until then \
+             is printed.",
+        )
+        .text(
+            "Unless --no-trace is given, it is also traced who opens files: at the kernel's \
+             fd_install where it may be traced, else at the end of the system calls that make \
+             descriptors. Of each suspected group the stack is shown that opened its files. Stacks \
+             are unwound by the unwind information of the mapped files; frame pointers are not \
+             needed. Where tracing is refused, that is said, and there are no stacks.",
+        )
 }
 
 fn options_of_packets(command: &clap::Command) -> Section {
@@ -231,7 +261,7 @@ fn json() -> Section {
         .text(
             "-J prints one document, -j one object a line: for files and dump each file with the \
              pid of its process, for packets each message with pid, fd and queue, for ps each \
-             process. Numbers are numbers and the unknown is null. \
+             process, for leaks each group. Numbers are numbers and the unknown is null. \
              Strings are valid UTF-8; bytes that aren't, and control characters, appear as \\xNN. \
              The names of fields don't change within a schema.",
         )
@@ -335,6 +365,30 @@ fn json() -> Section {
    "fd_count":3,"fd_limit":1024,"sockets":1,
    "recv_payload":0,"send_payload":0}]}"#,
         )
+        .text("crib-top leaks -J:")
+        .example(
+            r#"{"schema":1,"source":...,"kernel":...,"time":...,"pid":1,
+ "seconds":30.0,"suspected":true,"fd_count":613,"fd_limit":1024,
+ "seconds_to_limit":41.1|null,
+ "traced":{"at":"fd_install"|"sys_exit","lost":0}|null,"groups":[
+  {"kind":"socket","label":"inet dgram udp","count":412,
+   "opened":310,"closed":10,"per_second":10.0,
+   "oldest_seconds":29.5,"suspected":true,
+   "stack":[FRAME...]|null,"examples":[FILE...]}]}"#,
+        )
+        .text(
+            "The group that is suspected most comes first. per_second is the growth: of a \
+             suspected group, of the files that stay; of another, opened less closed. \
+             seconds_to_limit is the time until all suspected groups together reach the limit on \
+             descriptors. examples are files of the group, those that were opened first during \
+             the watch. traced says where openings were seen, and how many were lost for want of \
+             room. stack is there for suspected groups, innermost frame first; FRAME:",
+        )
+        .example(
+            r#"{"address":"0x7f0a5c10adc7","symbol":"socket"|null,
+ "module":"libc.so.6"|null,"offset":1093063|null,
+ "file":"./socket/socket.c"|null,"line":120|null}"#,
+        )
 }
 
 fn rest() -> [Section; 3] {
@@ -347,6 +401,7 @@ fn rest() -> [Section; 3] {
                 [bold("3")],
                 "A privilege or a kernel feature is missing; the message names it and the remedy.",
             )
+            .entry([bold("10")], "leaks suspects a leak.")
             .text("Diagnostics go to standard error, one line each."),
         Section::new("ENVIRONMENT")
             .entry([bold("NO_COLOR")], "No colors are used when it is set and not empty."),

@@ -127,6 +127,9 @@ fn help_and_version_go_to_standard_output() {
 #[case::hex_of_json(&["packets", "-p", "1", "--fd", "3", "--hex", "-J"], "--hex and -J")]
 #[case::pcap_of_json(&["packets", "-p", "1", "--fd", "3", "--pcap", "x", "-j"], "--pcap and -j")]
 #[case::descriptor_elsewhere(&["files", "-p", "1", "--fd", "3"], "'--fd'")]
+#[case::watch_of_no_process(&["leaks", "--for", "1s"], "leaks needs a process")]
+#[case::watch_without_unit(&["leaks", "-p", "1", "--for", "30"], "--for '30' has no unit")]
+#[case::watch_elsewhere(&["files", "-p", "1", "--for", "3s"], "'--for'")]
 #[case::dump_of_no_process(&["dump"], "dump needs a process")]
 #[case::escapes(&["-p", "1", "-Q", "FD == '\x1b[31m\n"], "\\x1b[31m\\x0a")]
 fn a_bad_argument_is_said_in_one_line(#[case] arguments: &[&str], #[case] says: &str) {
@@ -436,4 +439,25 @@ fn doctor_lists_the_checks_and_says_what_comes_of_them() {
     }
     let code = if document["source"] == "bpf" { 0 } else { 3 };
     assert_eq!(table.code, Some(code));
+}
+
+#[test]
+fn a_watch_of_what_stays_as_it_is_suspects_nothing() {
+    let named = Named::new("quiet");
+    let arguments = ["leaks", "-p", &named.pid(), "--source", "procfs", "--for", "300ms"];
+    let quiet = run(&[&arguments[..], &["-J"]].concat());
+    assert_eq!((quiet.code, quiet.err.as_str()), (Some(0), ""));
+    let document = quiet.json();
+    assert_eq!((&document["schema"], &document["source"]), (&1.into(), &"procfs".into()));
+    assert_eq!(document["pid"].to_string(), named.pid());
+    assert_eq!(document["suspected"], false);
+    assert!(document["seconds"].as_f64().unwrap() >= 0.3);
+    assert!(document["seconds_to_limit"].is_null());
+    let groups = document["groups"].as_array().unwrap();
+    let count: u64 = groups.iter().map(|group| group["count"].as_u64().unwrap()).sum();
+    assert_eq!(document["fd_count"], count);
+    assert!(groups.iter().all(|group| group["opened"] == 0 && group["stack"].is_null()));
+    let text = run(&arguments);
+    assert_eq!(text.code, Some(0));
+    assert!(text.out.contains("no leak is suspected"), "{}", text.out);
 }

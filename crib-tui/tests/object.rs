@@ -54,8 +54,11 @@ fn the_objects_are_as_old_as_their_sources() {
 }
 
 /// The objects, with the key of their hashes.
-const OBJECTS: [(&str, &str); 2] =
-    [("object", "assets/crib-top.bpf.o"), ("bench", "assets/crib-bench.bpf.o")];
+const OBJECTS: [(&str, &str); 3] = [
+    ("object", "assets/crib-top.bpf.o"),
+    ("bench", "assets/crib-bench.bpf.o"),
+    ("trace", "assets/crib-trace.bpf.o"),
+];
 
 #[test]
 fn the_objects_are_those_that_were_built() {

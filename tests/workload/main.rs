@@ -9,6 +9,7 @@
 mod flux;
 mod holder;
 mod kinds;
+mod leaks;
 mod many;
 mod measure;
 mod modes;
@@ -27,7 +28,7 @@ use kinds::KINDS;
 use queues::{LARGE, QUEUES};
 
 const USAGE: &str = "usage: workload list | all | KIND[,KIND...] | queues [NAME[,NAME...]] | \
-                     flux NAME | switching [close] | many SOCKETS MESSAGES LEN | \
+                     flux NAME | leaks NAME | switching [close] | many SOCKETS MESSAGES LEN | \
                      fds N | threads | hostile | zombie | exit-after MS";
 
 fn main() -> ExitCode {
@@ -61,6 +62,7 @@ fn run(arguments: &[&str]) -> io::Result<()> {
             }
         }
         ["flux", name] => flux::run(name),
+        ["leaks", name] => leaks::run(name),
         ["switching"] => switching::run(false),
         ["switching", "close"] => switching::run(true),
         ["many", sockets, messages, len] => {

@@ -4,6 +4,7 @@ mod bench;
 mod doctor;
 mod dump;
 mod files;
+mod leaks;
 mod packets;
 mod processes;
 mod target;
@@ -58,6 +59,10 @@ pub fn run<O: Write>(
         }
         Print::Bench { bench, format, headings } => {
             bench::run(bench, *format, *headings, style, streams)
+        }
+        Print::Leaks { target, leaks, format, headings } => {
+            let style = (style, *headings);
+            leaks::run(target, leaks, *format, source, style, streams)
         }
         Print::Doctor { format, headings } => doctor::run(*format, *headings, style, streams),
         Print::FileColumns => list_columns::<Files, O>(style, streams),

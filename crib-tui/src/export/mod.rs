@@ -2,6 +2,7 @@
 
 mod hex;
 pub mod json;
+pub mod leaks;
 pub mod outline;
 pub mod packets;
 pub mod pcap;

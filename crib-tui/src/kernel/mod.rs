@@ -18,6 +18,7 @@ pub mod support;
 mod symbols;
 mod sys;
 mod told;
+pub mod trace;
 
 use std::collections::HashMap;
 use std::io;

@@ -11,8 +11,10 @@ mod epoll;
 mod file;
 mod file_columns;
 pub mod filter;
+pub mod groups;
 mod history;
 mod kind;
+pub mod leaks;
 mod maybe;
 mod packet;
 mod pipe;
@@ -27,6 +29,7 @@ pub(crate) mod sample_dump;
 #[cfg(test)]
 pub(crate) mod sample_queues;
 mod socket;
+pub mod suspicion;
 mod tcp;
 mod text;
 mod time;

@@ -6,8 +6,10 @@
 mod dir;
 mod fd;
 mod fdinfo;
+mod image;
 mod link;
 mod list;
+mod maps;
 mod net;
 mod parse;
 mod process;
@@ -25,6 +27,8 @@ use crate::model::{
 };
 use dir::ProcDir;
 use fd::{Outcome, Table};
+pub use image::{Image, image};
+pub use maps::{Mapping, maps};
 use net::Sockets;
 use process::{Stat, Status};
 use tables::Tables;

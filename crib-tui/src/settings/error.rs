@@ -45,6 +45,31 @@ pub enum SettingsError {
     /// A time out of range.
     #[error("-d '{0}' is out of range; the delay is at least 10ms and at most 60m")]
     DelayRange(String),
+    /// Several processes for one watch.
+    #[error("leaks watches one process, and -p names {0}; name one")]
+    SeveralWatched(usize),
+    /// A time to watch that isn't one.
+    #[error("--for '{}' is no time; write a number and a unit: 30s, 5m or 1h", escape(.0.as_bytes()))]
+    For(String),
+    /// A time to watch without its unit.
+    #[error("--for '{0}' has no unit; write {0}s for seconds, {0}m or {0}h")]
+    ForUnit(String),
+    /// A time to watch out of range.
+    #[error("--for '{0}' is out of range; watch for 200ms at least and for 168h at most")]
+    ForRange(String),
+    /// Too few readings to judge by.
+    #[error(
+        "--for '{duration}' has no room for {least} readings -d '{delay}' apart, of which fewer \
+         say nothing; watch longer, or read more often"
+    )]
+    FewReadings {
+        /// How long to watch.
+        duration: String,
+        /// The time between two readings.
+        delay: String,
+        /// Readings that are needed.
+        least: u32,
+    },
     /// A number of bytes that isn't one.
     #[error("--payload '{}' is no number of bytes; write 0, 512 or 4K", escape(.0.as_bytes()))]
     Payload(String),

@@ -67,6 +67,21 @@ fn packets_are_of_one_file_and_all_its_queues_unless_one_is_named() {
 }
 
 #[test]
+fn a_watch_reads_as_often_as_its_length_asks_for() {
+    let of = |arguments: &str| {
+        let Task::Print(Print::Leaks { leaks, .. }) = task(arguments, PIPE) else {
+            panic!("no leaks");
+        };
+        (leaks.duration.as_secs_f64(), leaks.interval.as_secs_f64())
+    };
+    assert_eq!(of("leaks -p 1"), (30.0, 1.0));
+    assert_eq!(of("leaks -p 1 --for 1h"), (3600.0, 1.0));
+    assert_eq!(of("leaks -p 1 --for 3s"), (3.0, 0.1));
+    assert_eq!(of("leaks -p 1 --for 200ms"), (0.2, 0.05));
+    assert_eq!(of("leaks -p 1 --for 2m -d 5s"), (120.0, 5.0));
+}
+
+#[test]
 fn a_filter_and_columns_are_those_of_the_command() {
     assert!(resolve("ps -Q FDS>9 -o PID,FDS", PIPE).is_ok());
     assert!(resolve("files -p1 -Q FDS>9", PIPE).is_err());
@@ -169,6 +184,14 @@ fn each_bad_argument_has_a_message_that_says_what_to_do() {
         "packets -H",
         "dump",
         "dump -p 1 -o FD",
+        "leaks",
+        "leaks -p 1,2",
+        "leaks -p 1 --for 30",
+        "leaks -p 1 --for ever",
+        "leaks -p 1 --for 0s",
+        "leaks -p 1 --for 3s -d 1s",
+        "leaks -p 1 -Q socket",
+        "leaks -H",
     ]
     .map(|arguments| resolve(arguments, TERMINAL).unwrap_err().to_string())
     .into();

@@ -1,0 +1,349 @@
+//! What a watch of one process comes to: its groups with what the rule says of them, and how long
+//! until its limit on descriptors is reached.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+
+use super::groups::{Group, Groups, OpenerId};
+use super::suspicion::judge;
+use super::{File, FilesReading, Kind, Process, Source, Text};
+
+/// Files of a group that are shown of it at most.
+pub const MAX_EXAMPLES: usize = 3;
+
+/// From which share of a group's growth on an opener has made most of it.
+const MOST: f64 = 0.75;
+
+/// Where openings are seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TracedAt {
+    /// Where the kernel gives a descriptor its file: all but those that dup2(2) and dup3(2) make.
+    FdInstall,
+    /// Where system calls return: those that make descriptors by themselves, not files that
+    /// come in messages (SCM_RIGHTS) or are opened by io_uring.
+    SysExit,
+}
+
+/// How openings were traced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Traced {
+    /// Where they were seen.
+    pub at: TracedAt,
+    /// Openings that were not noted, or only without their stack, for want of room.
+    pub lost: u64,
+}
+
+/// What a watch comes to.
+#[derive(Clone, Debug)]
+pub struct Leaks {
+    /// Where the readings came from.
+    pub source: Source,
+    /// When the first reading was begun.
+    pub time: SystemTime,
+    /// Whose files were watched, as last read.
+    pub process: Process,
+    /// How long, in seconds.
+    pub seconds: f64,
+    /// Descriptors that were open in the last reading.
+    pub fd_count: u64,
+    /// How many files a second the suspected groups grow by together.
+    pub per_second: f64,
+    /// Seconds until the limit on descriptors is reached at this rate; none where nothing is
+    /// suspected, or there is no limit.
+    pub seconds_to_limit: Option<f64>,
+    /// How openings were traced; none where they were not.
+    pub traced: Option<Traced>,
+    /// The groups, the one that is suspected most first.
+    pub groups: Vec<LeakGroup>,
+}
+
+/// One group of files, and whether it is suspected.
+#[derive(Clone, Debug, Serialize)]
+pub struct LeakGroup {
+    /// The kind of its files.
+    pub kind: Kind,
+    /// What they have in common (docs/leaks.md).
+    pub label: Text,
+    /// Files that are open.
+    pub count: u64,
+    /// Files that were opened during the watch.
+    pub opened: u64,
+    /// Files that were closed during the watch.
+    pub closed: u64,
+    /// The growth in files a second: of a suspected group, of those that stay.
+    #[serde(serialize_with = "rounded")]
+    pub per_second: f64,
+    /// Age of the oldest open file, in seconds; one that was there before the watch is at least
+    /// as old as that.
+    #[serde(serialize_with = "rounded_option")]
+    pub oldest_seconds: Option<f64>,
+    /// Whether it only grows.
+    pub suspected: bool,
+    /// The call that opened its files, innermost frame first, where that was traced.
+    pub stack: Option<Vec<Frame>>,
+    /// Some of its files: those that were opened first during the watch.
+    pub examples: Vec<File>,
+    /// Which stack that is.
+    #[serde(skip)]
+    pub opener: Option<OpenerId>,
+}
+
+/// A place in a program's call stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Frame {
+    /// Its address in the process.
+    #[serde(serialize_with = "hexadecimal")]
+    pub address: u64,
+    /// The function's name, where there are symbols.
+    pub symbol: Option<Text>,
+    /// The last part of the path of the file that the code was mapped from.
+    pub module: Option<Text>,
+    /// Where that address is in the module's file, in bytes.
+    pub offset: Option<u64>,
+    /// The source file.
+    pub file: Option<Text>,
+    /// The line in the source file.
+    pub line: Option<u32>,
+}
+
+impl Leaks {
+    /// Whether any group is suspected.
+    pub fn is_suspected(&self) -> bool {
+        self.groups.iter().any(|group| group.suspected)
+    }
+
+    /// Sums up a watch that began at `time`, from its groups, the same parted by opener where that
+    /// was traced, and the latest reading.
+    pub fn new(
+        groups: &Groups,
+        by_opener: Option<&Groups>,
+        time: SystemTime,
+        last: &FilesReading,
+    ) -> Self {
+        let mut parts: HashMap<(Kind, Text), Vec<LeakGroup>> = HashMap::new();
+        for part in by_opener.map(|groups| judged(groups, last)).into_iter().flatten() {
+            parts.entry((part.kind, part.label.clone())).or_default().push(part);
+        }
+        let mut found: Vec<LeakGroup> = judged(groups, last)
+            .into_iter()
+            .flat_map(|group| {
+                let parts = parts.remove(&(group.kind, group.label.clone()));
+                with_openers(group, parts.unwrap_or_default())
+            })
+            .collect();
+        sort(&mut found);
+        let fd_count = last.files.len() as u64;
+        let suspected = found.iter().filter(|group| group.suspected);
+        let per_second: f64 = suspected.map(|group| group.per_second).sum();
+        let seconds_to_limit = last
+            .process
+            .fd_limit
+            .filter(|_| per_second > 0.0)
+            .map(|limit| limit.saturating_sub(fd_count) as f64 / per_second);
+        Self {
+            source: last.source,
+            time,
+            process: last.process.clone(),
+            seconds: groups.timeline().now().as_secs_f64(),
+            fd_count,
+            per_second,
+            seconds_to_limit,
+            traced: None,
+            groups: found,
+        }
+    }
+}
+
+/// Each group with what the rule says of it.
+fn judged(groups: &Groups, last: &FilesReading) -> Vec<LeakGroup> {
+    let now = groups.timeline().now();
+    let mut examples = examples(groups, last);
+    let group = |(index, group): (usize, &Group)| {
+        let verdict = judge(group, groups.timeline(), groups.ages());
+        LeakGroup {
+            kind: group.key.kind,
+            label: group.key.label.clone(),
+            count: group.count,
+            opened: group.opened,
+            closed: group.closed,
+            per_second: verdict.per_second,
+            oldest_seconds: group.oldest.map(|since| now.saturating_sub(since).as_secs_f64()),
+            suspected: verdict.suspected,
+            stack: None,
+            examples: examples.remove(&index).unwrap_or_default(),
+            opener: group.key.opener,
+        }
+    };
+    // A group that all its files have left for another one says nothing.
+    let says_something = |group: &LeakGroup| group.count + group.opened + group.closed > 0;
+    groups.groups().iter().enumerate().map(group).filter(says_something).collect()
+}
+
+/// A group with the opener of its files, if it is suspected and one opener has made most of what
+/// it grew by; else the parts of it that are suspected by themselves, and the rest.
+fn with_openers(mut group: LeakGroup, parts: Vec<LeakGroup>) -> Vec<LeakGroup> {
+    let growth = |part: &LeakGroup| part.opened.saturating_sub(part.closed);
+    let traced = || parts.iter().filter(|part| part.opener.is_some());
+    let largest = traced().max_by_key(|&part| growth(part)).filter(|&part| growth(part) > 0);
+    let all: u64 = traced().map(growth).sum();
+    let is_most = |part: &LeakGroup| growth(part) as f64 >= MOST * all as f64;
+    let suspects = traced().filter(|part| part.suspected).count();
+    if group.suspected && (suspects == 0 || largest.is_some_and(is_most)) {
+        group.opener = largest.and_then(|part| part.opener);
+        return vec![group];
+    }
+    if suspects == 0 {
+        return vec![group];
+    }
+    let suspect = |part: &LeakGroup| part.suspected && part.opener.is_some();
+    let (mut found, rest): (Vec<_>, Vec<_>) = parts.into_iter().partition(suspect);
+    found.extend(rest.into_iter().reduce(together));
+    found
+}
+
+/// Two parts of a group as one, which has no opener and is not suspected.
+fn together(one: LeakGroup, other: LeakGroup) -> LeakGroup {
+    let oldest = [one.oldest_seconds, other.oldest_seconds].into_iter().flatten();
+    let mut examples = one.examples;
+    examples.extend(other.examples);
+    examples.truncate(MAX_EXAMPLES);
+    LeakGroup {
+        kind: one.kind,
+        label: one.label,
+        count: one.count + other.count,
+        opened: one.opened + other.opened,
+        closed: one.closed + other.closed,
+        per_second: one.per_second + other.per_second,
+        oldest_seconds: oldest.reduce(f64::max),
+        suspected: false,
+        stack: None,
+        examples,
+        opener: None,
+    }
+}
+
+/// Puts the groups in the order in which they are shown.
+fn sort(groups: &mut [LeakGroup]) {
+    groups.sort_by(|a, b| {
+        b.suspected.cmp(&a.suspected).then(b.per_second.total_cmp(&a.per_second)).then_with(|| {
+            (Reverse(a.count), a.kind, &a.label, a.opener).cmp(&(
+                Reverse(b.count),
+                b.kind,
+                &b.label,
+                b.opener,
+            ))
+        })
+    });
+}
+
+/// The files of each group, by its index, that were opened first during the watch; before it,
+/// where there are no others.
+fn examples(groups: &Groups, last: &FilesReading) -> HashMap<usize, Vec<File>> {
+    let mut found: HashMap<usize, Vec<(Duration, &File)>> = HashMap::new();
+    for file in &last.files {
+        let Some((group, since)) = groups.group_of(file) else { continue };
+        let files = found.entry(group).or_default();
+        files.push((if since.is_zero() { Duration::MAX } else { since }, file));
+        if files.len() > 16 * MAX_EXAMPLES {
+            first_few(files);
+        }
+    }
+    found
+        .into_iter()
+        .map(|(group, mut files)| {
+            first_few(&mut files);
+            (group, files.into_iter().map(|(_, file)| file.clone()).collect())
+        })
+        .collect()
+}
+
+fn first_few(files: &mut Vec<(Duration, &File)>) {
+    files.sort_by_key(|&(since, file)| (since, file.tid, file.fd));
+    files.truncate(MAX_EXAMPLES);
+}
+
+/// A number with the digits that mean something: rates and times are no more exact than this.
+fn rounded<S: serde::Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((number * 1e6).round() / 1e6)
+}
+
+fn rounded_option<S: serde::Serializer>(
+    number: &Option<f64>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match number {
+        Some(number) => rounded(number, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn hexadecimal<S: serde::Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{number:#x}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(opener: Option<u32>, suspected: bool, opened: u64, closed: u64) -> LeakGroup {
+        LeakGroup {
+            kind: Kind::Socket,
+            label: "inet dgram udp".into(),
+            count: opened - closed,
+            opened,
+            closed,
+            per_second: (opened - closed) as f64,
+            oldest_seconds: Some(opened as f64),
+            suspected,
+            stack: None,
+            examples: Vec::new(),
+            opener: opener.map(OpenerId),
+        }
+    }
+
+    /// Opener, whether it is suspected, opened.
+    fn parted(whole: LeakGroup, parts: Vec<LeakGroup>) -> Vec<(Option<u32>, bool, u64)> {
+        let of =
+            |group: LeakGroup| (group.opener.map(|opener| opener.0), group.suspected, group.opened);
+        with_openers(whole, parts).into_iter().map(of).collect()
+    }
+
+    #[test]
+    fn a_group_with_one_opener_is_shown_whole() {
+        let parts = vec![group(None, false, 5, 5), group(Some(1), true, 95, 0)];
+        assert_eq!(parted(group(None, true, 100, 5), parts), [(Some(1), true, 100)]);
+        // Many come and go by one call, and some stay that were opened by another.
+        let parts = vec![group(Some(1), false, 1000, 999), group(Some(2), true, 30, 0)];
+        assert_eq!(parted(group(None, true, 1030, 999), parts), [(Some(2), true, 1030)]);
+    }
+
+    #[test]
+    fn several_openers_have_a_line_each() {
+        let parts = || {
+            vec![
+                group(Some(1), true, 50, 0),
+                group(None, false, 3, 0),
+                group(Some(2), true, 40, 0),
+                group(Some(3), false, 9, 9),
+            ]
+        };
+        let expected = [(Some(1), true, 50), (Some(2), true, 40), (None, false, 12)];
+        assert_eq!(parted(group(None, true, 102, 9), parts()), expected);
+        // What is lost in the swings of the whole is seen in a part.
+        assert_eq!(parted(group(None, false, 102, 9), parts()), expected);
+    }
+
+    #[test]
+    fn a_group_without_suspects_stays_as_it_is() {
+        let part = || vec![group(Some(1), false, 9, 9), group(Some(2), false, 3, 0)];
+        assert_eq!(parted(group(None, false, 12, 9), part()), [(None, false, 12)]);
+        assert_eq!(parted(group(None, true, 12, 0), Vec::new()), [(None, true, 12)]);
+        // Many stacks that each opened a few: the largest stands for all.
+        let parts = (0..20).map(|n| group(Some(n), false, if n == 7 { 3 } else { 2 }, 0));
+        assert_eq!(parted(group(None, true, 41, 0), parts.collect()), [(Some(7), true, 41)]);
+    }
+}

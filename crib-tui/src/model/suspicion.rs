@@ -1,0 +1,163 @@
+//! The rule by which a group of files is suspected of being a leak. docs/leaks.md has it in plain
+//! words; the numbers there are the constants here.
+
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+use std::time::Duration;
+
+use super::groups::{Ages, Count, Flow, Group, MAX_AGES, Timeline};
+
+/// How many times as long as the oldest age that is looked at a watch has to be.
+const OLDEST_AGE: u32 = 3;
+/// Of what came to the files of an age, this share may have gone again where they count as
+/// staying: one in four.
+const GOES_AT_MOST: f64 = 0.25;
+/// How many standard deviations of chance the growth has to exceed, where files that come and go
+/// equally often would make it.
+const BEYOND_CHANCE: f64 = 2.75;
+/// The growth of the last third, as a share of that of the one before, from which on it does not
+/// slow down, whatever the first third did.
+const AS_MUCH: f64 = 0.75;
+/// The same share where the last third also has to stand beside the first.
+const HALF_AS_MUCH: f64 = 0.5;
+/// How many times as fast as the other two the first third has to grow for a burst.
+const BURST: f64 = 1.5;
+/// In how many slots of the watch files must have come at least.
+const MIN_SLOTS: usize = 4;
+/// The quiet at the end, as a multiple of the longest between two that came, from which on it
+/// says that no more come.
+const QUIET: usize = 2;
+
+/// What the rule says of one group.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Verdict {
+    /// Whether the group only grows.
+    pub suspected: bool,
+    /// The growth in files a second: of a suspected group, of the files that stay; of any other,
+    /// of all its files over the whole watch. Zero where no time has passed.
+    pub per_second: f64,
+    /// The age from which on a suspected group's files stay, zero where all do.
+    pub stays_from: Duration,
+}
+
+/// Looks at a group's history by the rule.
+pub fn judge(group: &Group, timeline: &Timeline, ages: Ages) -> Verdict {
+    let watched = timeline.now().as_secs_f64();
+    let net = group.opened as f64 - group.closed as f64;
+    let per_second = if watched > 0.0 { net / watched } else { 0.0 };
+    let cleared = Verdict { suspected: false, per_second, stays_from: Duration::ZERO };
+
+    // The youngest age whose files stay is the one to look at: older ones tell of a past that
+    // may be over.
+    let staying = (0..MAX_AGES)
+        .take_while(|&age| ages.age(age) * OLDEST_AGE <= timeline.now())
+        .filter_map(|age| Some((age, Growth::of(group.flow(age)?, timeline, ages.age(age))?)))
+        .find(|(_, growth)| growth.stays());
+    match staying {
+        Some((age, growth)) if growth.only_grows() && still_comes(group, timeline) => Verdict {
+            suspected: true,
+            per_second: growth.net() / growth.seconds,
+            stays_from: ages.age(age),
+        },
+        _ => cleared,
+    }
+}
+
+/// What came to the files of one age, and went from them, in each third of the time since the
+/// watch could tell that age.
+struct Growth {
+    thirds: [Third; 3],
+    /// How long all three last together.
+    seconds: f64,
+    slots_in_which_some_came: usize,
+}
+
+/// A third of the time.
+#[derive(Clone, Copy)]
+struct Third {
+    count: Count,
+    seconds: f64,
+}
+
+impl Third {
+    fn net(self) -> f64 {
+        self.count.came as f64 - self.count.went as f64
+    }
+
+    fn per_second(self) -> f64 {
+        self.net() / self.seconds
+    }
+}
+
+impl Growth {
+    /// None where there is too little time for thirds.
+    fn of(flow: &Flow, timeline: &Timeline, age: Duration) -> Option<Self> {
+        let slots = timeline.first_from(age)..timeline.len();
+        if slots.len() < MIN_SLOTS {
+            return None;
+        }
+        let cut = |third: usize| slots.start + slots.len() * third / 3;
+        let third = |slots: Range<usize>| {
+            let seconds = timeline.start(slots.end).saturating_sub(timeline.start(slots.start));
+            Third { count: flow.sum(slots), seconds: seconds.as_secs_f64() }
+        };
+        let thirds = [0, 1, 2].map(|n| third(cut(n)..cut(n + 1)));
+        if thirds.iter().any(|third| third.seconds <= 0.0) {
+            return None;
+        }
+        let seconds = thirds.iter().map(|third| third.seconds).sum();
+        let slots_in_which_some_came = flow.slots(slots).filter(|count| count.came > 0).count();
+        Some(Self { thirds, seconds, slots_in_which_some_came })
+    }
+
+    /// The growth of the first third that counts: what it has beyond the other two is a burst at
+    /// the start, which proves nothing.
+    fn first(&self) -> f64 {
+        let [first, middle, last] = self.thirds;
+        let others = middle.per_second().max(last.per_second());
+        if first.per_second() > others * BURST { others * first.seconds } else { first.net() }
+    }
+
+    /// The growth over all three thirds, without a burst at the start.
+    fn net(&self) -> f64 {
+        let [_, middle, last] = self.thirds;
+        self.first() + middle.net() + last.net()
+    }
+
+    fn went(&self) -> f64 {
+        self.thirds.iter().map(|third| third.count.went as f64).sum()
+    }
+
+    /// Whether files that have reached the age are hardly ever closed.
+    fn stays(&self) -> bool {
+        let came = self.net() + self.went();
+        came > 0.0 && self.went() <= came * GOES_AT_MOST
+    }
+
+    fn only_grows(&self) -> bool {
+        let [first, middle, last] = self.thirds.map(Third::per_second);
+        let in_each_third = first > 0.0 && middle > 0.0 && last > 0.0;
+        let not_slower = last >= middle * AS_MUCH
+            || (last >= middle * HALF_AS_MUCH && last >= first * HALF_AS_MUCH);
+        let events = self.net() + 2.0 * self.went();
+        let beyond_chance = self.net() >= BEYOND_CHANCE * events.sqrt();
+        in_each_third && not_slower && beyond_chance && self.slots_in_which_some_came >= MIN_SLOTS
+    }
+}
+
+/// Whether the group still gets new files: the quiet since the last is not unusual for it.
+fn still_comes(group: &Group, timeline: &Timeline) -> bool {
+    let Some(flow) = group.flow(0) else { return false };
+    let mut last = None;
+    let mut longest = 1;
+    let came = flow.slots(0..timeline.len()).enumerate().filter(|(_, count)| count.came > 0);
+    for (slot, _) in came {
+        if let Some(last) = last {
+            longest = longest.max(slot - last);
+        }
+        last = Some(slot);
+    }
+    last.is_some_and(|last| timeline.len() - 1 - last <= QUIET * longest)
+}

@@ -1,0 +1,250 @@
+//! `leaks` finds the programs that leak, with group, rate and opener, and clears healthy ones.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::command::{Run, crib_top};
+use crate::support::privilege::{bpf_works_or_is_proven_absent, needs_bpf};
+use crate::support::workload::Workload;
+use crate::support::{in_qemu, skipped};
+
+/// How long to watch: emulated, crib-top takes seconds to start, and everything is slow.
+fn seconds() -> u32 {
+    if in_qemu() { 20 } else { 4 }
+}
+
+fn watch(pid: u32, more: &[&str]) -> Run {
+    let (pid, time) = (pid.to_string(), format!("{}s", seconds()));
+    let arguments = ["leaks", "-p", &pid, "--for", &time, "-J"];
+    crib_top(arguments.into_iter().chain(more.iter().copied()))
+}
+
+/// The groups that are suspected.
+fn suspected(document: &Value) -> Vec<&Value> {
+    let groups = document["groups"].as_array().expect("groups is a list");
+    groups.iter().filter(|group| group["suspected"] == true).collect()
+}
+
+fn open_files(pid: u32) -> usize {
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("our own child's files");
+    files.count()
+}
+
+/// Watches a program that leaks into one group, and returns the document after the checks that
+/// all such programs have in common.
+fn a_leak(name: &str, more: &[&str], kind: &str, label: impl Fn(&str) -> bool) -> Value {
+    let workload = Workload::start(["leaks", name]);
+    // Few files come and go beside those that leak: what is there after the watch, and was not
+    // before, is the truth.
+    let (began, before) = (Instant::now(), open_files(workload.pid()));
+    let document = watch(workload.pid(), more).expect_code(10).json();
+    let (after, took) = (open_files(workload.pid()), began.elapsed());
+    let true_rate = (after as f64 - before as f64) / took.as_secs_f64();
+    workload.finish();
+    assert_eq!(document["suspected"], true);
+    let [group] = suspected(&document)[..] else {
+        panic!("not one suspect but {:#?}", suspected(&document));
+    };
+    assert_eq!(*group, document["groups"][0], "what is suspected comes first");
+    assert_eq!(group["kind"], kind);
+    let text = group["label"].as_str().expect("a label is a string");
+    assert!(label(text), "{text}");
+    let number = |value: &Value, field: &str| {
+        value[field].as_f64().unwrap_or_else(|| panic!("{field} in {value}"))
+    };
+    let rate = number(group, "per_second");
+    assert!(
+        (rate / true_rate - 1.0).abs() <= 0.2,
+        "{name}: {rate} a second, and {true_rate} in truth: {group}"
+    );
+    assert!(!group["examples"].as_array().expect("a list").is_empty());
+    let left = number(&document, "fd_limit") - number(&document, "fd_count");
+    let to_limit = number(&document, "seconds_to_limit");
+    assert!((to_limit * rate - left).abs() <= left * 0.01, "{to_limit} s at {rate}: {left} left");
+    document
+}
+
+/// The stack of the one suspect must name a function, or where there are no symbols the program.
+fn names_its_opener(test: &str, document: &Value, function: &str) {
+    if document["traced"].is_null() {
+        return skipped(test, "who opens files can't be traced here");
+    }
+    assert_eq!(document["traced"]["lost"], 0);
+    let stack = &suspected(document)[0]["stack"];
+    let frames = stack.as_array().unwrap_or_else(|| panic!("no stack: {document}"));
+    let of_workload = |frame: &&Value| frame["module"] == "workload" && frame["offset"].is_u64();
+    assert!(frames.iter().any(|frame| of_workload(&frame)), "{stack:#}");
+    let named = |frame: &Value| frame["symbol"].as_str().is_some_and(|s| s.contains(function));
+    // The binaries that run in other kernels are stripped.
+    assert!(in_qemu() || frames.iter().any(named), "no {function} in {stack:#}");
+}
+
+#[test]
+fn leaked_sockets_are_found_with_their_opener() {
+    needs_bpf!("leaked_sockets_are_found_with_their_opener");
+    let document = a_leak("socket", &[], "socket", |label| label == "inet dgram udp");
+    assert_eq!(document["source"], "bpf");
+    names_its_opener("leaked_sockets_are_found_with_their_opener", &document, "leak_a_socket");
+}
+
+#[test]
+fn leaked_files_are_one_group_whatever_their_numbers() {
+    needs_bpf!("leaked_files_are_one_group_whatever_their_numbers");
+    let document = a_leak("file", &[], "regular", |label| label.ends_with("/log-*.txt"));
+    let test = "leaked_files_are_one_group_whatever_their_numbers";
+    names_its_opener(test, &document, "leak_a_file");
+}
+
+#[test]
+fn leaked_files_are_found_by_procfs_without_stacks() {
+    let more = ["--source", "procfs"];
+    let document = a_leak("file", &more, "regular", |label| label.ends_with("/log-*.txt"));
+    assert!(document["traced"].is_null() && suspected(&document)[0]["stack"].is_null());
+}
+
+#[test]
+fn connections_that_were_accepted_are_one_group() {
+    needs_bpf!("connections_that_were_accepted_are_one_group");
+    let accepted = |label: &str| label.starts_with("inet stream tcp accepted at 127.0.0.1:");
+    a_leak("accepted", &[], "socket", accepted);
+}
+
+#[test]
+fn a_leak_is_found_among_sockets_that_come_and_go() {
+    needs_bpf!("a_leak_is_found_among_sockets_that_come_and_go");
+    let test = "a_leak_is_found_among_sockets_that_come_and_go";
+    let document = a_leak("among", &[], "socket", |label| label == "inet dgram udp");
+    names_its_opener(test, &document, "leak_a_socket");
+}
+
+#[test]
+fn without_tracing_there_is_no_stack() {
+    needs_bpf!("without_tracing_there_is_no_stack");
+    let document = a_leak("socket", &["--no-trace"], "socket", |label| label == "inet dgram udp");
+    assert!(document["traced"].is_null() && suspected(&document)[0]["stack"].is_null());
+}
+
+fn is_cleared(name: &str) {
+    let workload = Workload::start(["leaks", name]);
+    let document = watch(workload.pid(), &[]).expect_code(0).json();
+    assert_eq!(document["suspected"], false, "{name}: {document}");
+    assert!(document["seconds_to_limit"].is_null());
+    workload.finish();
+}
+
+macro_rules! healthy {
+    ($($test:ident: $name:literal;)*) => {
+        $(#[test]
+        fn $test() {
+            if bpf_works_or_is_proven_absent(stringify!($test)) {
+                is_cleared($name);
+            }
+        })*
+    };
+}
+
+healthy! {
+    sockets_that_come_and_go_are_cleared: "churn";
+    a_pool_that_is_full_is_cleared: "pool";
+    a_burst_is_cleared: "burst";
+    a_count_that_swings_is_cleared: "swing";
+}
+
+/// Kills a program that is watched after so many seconds.
+fn ends_after(seconds: u64) -> (u32, Run) {
+    let mut workload = Workload::start(["leaks", "socket"]);
+    let pid = workload.pid();
+    let watching = std::thread::spawn(move || {
+        let pid = pid.to_string();
+        crib_top(["leaks", "-p", &pid, "--for", "1h", "-d", "100ms", "-J"])
+    });
+    std::thread::sleep(Duration::from_secs(seconds));
+    workload.kill();
+    (pid, watching.join().expect("crib-top was run").expect_code(1))
+}
+
+#[test]
+fn a_program_that_ends_is_an_error_with_what_was_seen() {
+    // How long crib-top takes to start is up to the machine.
+    for seconds in [1, 2, 4, 8, 16, 32, 64] {
+        let (pid, run) = ends_after(seconds);
+        let last = run.stderr.lines().last().unwrap_or_default();
+        assert!(last.starts_with("crib-top: ") && last.contains(&pid.to_string()), "{last}");
+        if !run.stdout.is_empty() {
+            assert!(last.contains("ended after"), "{last}");
+            assert_eq!(run.json()["pid"], pid);
+            return;
+        }
+    }
+    panic!("nothing was ever seen");
+}
+
+#[test]
+fn a_program_that_becomes_another_is_an_error() {
+    let workload = Workload::start(["leaks", "exec"]);
+    let pid = workload.pid().to_string();
+    let arguments = ["leaks", "-p", &pid, "--for", "10m", "-d", "50ms", "--source", "procfs", "-J"];
+    let run = crib_top(arguments).expect_code(1);
+    let last = run.stderr.lines().last().unwrap_or_default();
+    assert!(last.contains(&pid) && last.contains("by exec after"), "{}", run.stderr);
+}
+
+/// A Python program, ended when this is dropped.
+struct Python(Child);
+
+impl Python {
+    /// None where there is no Python.
+    fn start(test: &str, script: &str) -> Option<Self> {
+        let child = Command::new("python3")
+            .args(["-c", script])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn();
+        let mut child = match child {
+            Ok(child) => child,
+            Err(error) => {
+                skipped(test, format!("python3: {error}"));
+                return None;
+            }
+        };
+        let mut line = String::new();
+        let stdout = child.stdout.as_mut().expect("standard output is a pipe");
+        BufReader::new(stdout).read_line(&mut line).expect("its words can be read");
+        assert_eq!(line, "ready\n");
+        Some(Self(child))
+    }
+}
+
+impl Drop for Python {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Opens twenty files a second, and closes them or not.
+fn script(closes: bool) -> String {
+    let close = if closes { "f.close()" } else { "kept.append(f)" };
+    format!(
+        "import time\nkept = []\nprint('ready', flush=True)\nbegan = time.monotonic()\n\
+         for n in range(1000000):\n    f = open('/etc/hosts')\n    {close}\n    \
+         time.sleep(max(0, began + n / 20 - time.monotonic()))\n"
+    )
+}
+
+#[test]
+fn a_leak_of_pythons_is_found_and_its_absence_too() {
+    needs_bpf!("a_leak_of_pythons_is_found_and_its_absence_too");
+    let test = "a_leak_of_pythons_is_found_and_its_absence_too";
+    let Some(python) = Python::start(test, &script(false)) else { return };
+    let document = watch(python.0.id(), &[]).expect_code(10).json();
+    let [group] = suspected(&document)[..] else { panic!("{document}") };
+    assert_eq!((&group["kind"], &group["label"]), (&"regular".into(), &"/etc/hosts".into()));
+    let rate = group["per_second"].as_f64().expect("a number");
+    assert!((16.0..24.0).contains(&rate), "{rate}");
+    let Some(python) = Python::start(test, &script(true)) else { return };
+    watch(python.0.id(), &[]).expect_code(0);
+}

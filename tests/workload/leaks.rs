@@ -1,0 +1,165 @@
+//! Programs that leak, and healthy ones that look as if they did.
+
+use std::io;
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Map;
+
+use crate::holder::Holder;
+use crate::modes;
+use crate::sys;
+
+/// What a program does from one turn to the next; it keeps what it opens.
+type Turn = Box<dyn FnMut(u64, &mut Open) -> io::Result<()> + Send>;
+
+/// What a program has open.
+#[derive(Default)]
+struct Open {
+    /// What it never closes.
+    leaked: Vec<OwnedFd>,
+    /// What it closes later: the first first.
+    kept: std::collections::VecDeque<OwnedFd>,
+}
+
+/// Turns a second.
+const TURNS: u32 = 40;
+
+/// Opens a socket for good. It makes the system call itself, so that it is the caller that a
+/// stack shows.
+#[inline(never)]
+fn leak_a_socket() -> io::Result<OwnedFd> {
+    // SAFETY: socket takes no pointers.
+    let fd = unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor for us and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Opens a file for good, through functions of others.
+#[inline(never)]
+fn leak_a_file(path: &Path) -> io::Result<OwnedFd> {
+    let file = std::fs::File::options().read(true).write(true).create_new(true).open(path)?;
+    Ok(file.into())
+}
+
+/// Opens a socket that is closed later.
+#[inline(never)]
+fn use_a_socket() -> io::Result<OwnedFd> {
+    Ok(UdpSocket::bind("127.0.0.1:0")?.into())
+}
+
+fn program(name: &str, dir: &Path) -> io::Result<Turn> {
+    let dir = dir.to_owned();
+    Ok(match name {
+        // One socket a turn.
+        "socket" => Box::new(|_, open| {
+            open.leaked.push(leak_a_socket()?);
+            Ok(())
+        }),
+        // One file a turn, each with a name of its own.
+        "file" => Box::new(move |turn, open| {
+            open.leaked.push(leak_a_file(&dir.join(format!("log-{turn}.txt")))?);
+            Ok(())
+        }),
+        // One connection a turn, of which the client has closed its end.
+        "accepted" => {
+            let listener = TcpListener::bind("127.0.0.1:0")?;
+            Box::new(move |_, open| {
+                let client = TcpStream::connect(listener.local_addr()?)?;
+                open.leaked.push(listener.accept()?.0.into());
+                drop(client);
+                Ok(())
+            })
+        }
+        // One socket each fourth turn, among four a turn that live for a few turns.
+        "among" => Box::new(|turn, open| {
+            if turn % 4 == 0 {
+                open.leaked.push(leak_a_socket()?);
+            }
+            for _ in 0..4 {
+                open.kept.push_back(use_a_socket()?);
+            }
+            open.kept.drain(..open.kept.len().saturating_sub(12));
+            Ok(())
+        }),
+        // Four sockets a turn that live for a few turns.
+        "churn" => Box::new(|_, open| {
+            for _ in 0..4 {
+                open.kept.push_back(use_a_socket()?);
+            }
+            open.kept.drain(..open.kept.len().saturating_sub(12));
+            Ok(())
+        }),
+        // As many sockets as there is use for, within the first second and a half.
+        "pool" => Box::new(|turn, open| {
+            if turn < 60 {
+                open.leaked.push(leak_a_socket()?);
+            }
+            Ok(())
+        }),
+        // Two hundred at once.
+        "burst" => Box::new(|turn, open| {
+            if turn == 20 {
+                (0..200).try_for_each(|_| leak_a_socket().map(|fd| open.leaked.push(fd)))?;
+            }
+            Ok(())
+        }),
+        // Up and down with the load, a second and a half each way.
+        "swing" => Box::new(|turn, open| {
+            if turn / 60 % 2 == 0 {
+                open.kept.push_back(use_a_socket()?);
+            } else {
+                open.kept.pop_front();
+            }
+            Ok(())
+        }),
+        // Becomes another program, which makes a directory of the same name, and so on.
+        "exec" => Box::new(move |turn, _| match turn {
+            60 => {
+                std::fs::remove_dir_all(&dir)?;
+                Err(Command::new("/proc/self/exe").args(["leaks", "exec"]).exec())
+            }
+            _ => Ok(()),
+        }),
+        _ => return Err(io::Error::other(format!("there is no program {name:?}"))),
+    })
+}
+
+/// Runs a program until it is told to end; then it says how many files it has leaked.
+pub fn run(name: &str) -> io::Result<()> {
+    sys::raise_fd_limit()?;
+    let holder = Holder::new()?;
+    let mut turn = program(name, holder.dir())?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&stop);
+    let began = Instant::now();
+    let running = thread::spawn(move || -> io::Result<usize> {
+        let mut open = Open::default();
+        let mut number = 0;
+        while !told.load(Ordering::Acquire) {
+            turn(number, &mut open)?;
+            number += 1;
+            // By the clock, not by the time between two turns: late ones are made up for.
+            let due = Duration::from_secs(number) / TURNS;
+            thread::sleep(due.saturating_sub(began.elapsed()));
+        }
+        Ok(open.leaked.len())
+    });
+    modes::announce(holder.report()?)?;
+    modes::wait_for_eof()?;
+    stop.store(true, Ordering::Release);
+    let leaked = running.join().map_err(|_| io::Error::other("the program panicked"))??;
+    let mut report = Map::new();
+    report.insert("leaked".into(), leaked.into());
+    modes::announce(report)
+}
