@@ -237,11 +237,13 @@ impl Details<'_> {
         record.from_port = 0;
         record.packet_type = 0;
         record.from = [0; 16];
-        record.len = self.len().note(&mut known, packet_known::LEN);
+        record.len = 0;
         record.truesize = self.truesize().note(&mut known, packet_known::TRUESIZE);
         if self.queue.links == Links::Ring {
             record.page = at.get(offset!(pipe_buffer_page)).or_zero();
+            record.len = self.len().note(&mut known, packet_known::LEN);
         } else if self.is_request() {
+            record.len = self.len().note(&mut known, packet_known::LEN);
             self.fill_request(record, &mut known);
         } else {
             self.fill_skb(record, &mut known);
@@ -253,7 +255,7 @@ impl Details<'_> {
     fn fill_skb(&self, record: &mut PacketRecord, known: &mut u32) {
         let skb = self.pointer;
         let len: Value<u32> = skb.get(offset!(skb_len));
-        record.consumed = self.consumed(len.or_zero());
+        self.measure(record, len).note(known, packet_known::LEN);
         let paged: Value<u32> = skb.get(offset!(skb_data_len));
         record.paged = paged.or_zero();
         record.linear = len.with(paged, u32::wrapping_sub).note(known, packet_known::PARTS);
@@ -430,16 +432,24 @@ impl Details<'_> {
         Kptr::to(slot.get(0).or_zero())
     }
 
-    /// Its payload, `most` bytes at most.
+    /// Notes in its record how much payload a packet of this length has left, and how much its
+    /// reader has taken: looked at once, so that the two go together.
     #[inline(always)]
-    pub fn chunks(&self, most: u32) -> Chunks<'_> {
-        let len = self.len().or_zero();
-        let consumed = if self.is_skb() {
-            self.consumed(self.pointer.get(offset!(skb_len)).or_zero())
-        } else {
-            0
-        };
-        Chunks::of(self, consumed, len.min(most))
+    pub fn measure(&self, record: &mut PacketRecord, len: Value<u32>) -> Value<()> {
+        // A connection that waits is no payload.
+        if self.queue.number == queue::ACCEPT {
+            return Value::of(());
+        }
+        record.consumed = self.consumed(len.or_zero());
+        record.len = len.or_zero() - record.consumed;
+        len.map(|_| ())
+    }
+
+    /// Bytes of its payload: `len` behind those that its record says were taken. Those that its
+    /// reader takes from now on stay where they are until it has taken the last.
+    #[inline(always)]
+    pub fn chunks(&self, record: &PacketRecord, len: u32) -> Chunks<'_> {
+        Chunks::of(self, record.consumed, record.len.min(len))
     }
 }
 

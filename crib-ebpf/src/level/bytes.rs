@@ -24,7 +24,8 @@ pub extern "C" fn crib_chunks(address: u64) -> u32 {
         return Go::Stop as u32;
     }
     let Some(packet) = Details::of(address, 0) else { return Go::Past as u32 };
-    packet.chunks(request.payload).resume(dump.progress.offset).for_each(|chunk| {
+    let payload = packet.chunks(&dump.packet, request.payload);
+    payload.resume(dump.progress.offset).for_each(|chunk| {
         if !room(dump, 2 * CHUNK_BYTES as u32) {
             return Step::Break;
         }
@@ -36,8 +37,7 @@ pub extern "C" fn crib_chunks(address: u64) -> u32 {
         return Go::Stop as u32;
     }
     dump.progress.again = 0;
-    let most = dump.progress.offset;
-    packet.chunks(most).for_each(|chunk| {
+    packet.chunks(&dump.packet, dump.progress.offset).for_each(|chunk| {
         if read_chunk(dump, &chunk) {
             dump.progress.again = hash(&dump.bytes, dump.progress.again, chunk.len);
         }
@@ -87,15 +87,22 @@ fn hash(bytes: &[u8; BYTES + BLOCK], before: u64, len: u32) -> u64 {
     let mut hash = before ^ u64::from(len);
     repeat(len / BLOCK as u32 + 1, |block| {
         let at = below::<{ BYTES as u32 }>(block * BLOCK as u32) as usize;
-        let mut word = 0;
-        while word < BLOCK / 8 {
-            // SAFETY: `at` is below BYTES, behind which there is room for a block; blocks begin
-            // at multiples of 8 as the array does.
-            let value = unsafe { bytes.as_ptr().add(at + word * 8).cast::<u64>().read() };
-            hash = (hash ^ value).wrapping_mul(FACTOR);
-            hash ^= hash >> 29;
-            word += 1;
+        // SAFETY: `at` is below BYTES, behind which there is room for a block; blocks begin at
+        // multiples of 8 as the array does.
+        let word =
+            |index: usize| unsafe { bytes.as_ptr().add(at + index * 8).cast::<u64>().read() };
+        // Four in a row don't wait for one another.
+        let mut sum = 0;
+        let mut lane = 0;
+        while lane < 4 {
+            let mut part = (word(lane) ^ FACTOR.rotate_left(8 * lane as u32)).wrapping_mul(FACTOR);
+            part ^= part >> 29;
+            part = (part ^ word(lane + 4)).wrapping_mul(FACTOR);
+            sum ^= (part ^ part >> 32).rotate_left(lane as u32);
+            lane += 1;
         }
+        hash = (hash ^ sum).wrapping_mul(FACTOR);
+        hash ^= hash >> 29;
         Step::Continue
     });
     hash
