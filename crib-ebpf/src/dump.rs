@@ -113,6 +113,8 @@ fn one_packet(packet: &Packet<'_>) -> Step {
     if Go::of(level::crib_chunks(address)) == Go::Stop {
         return Step::Break;
     }
+    level::crib_ahead(address);
+    level::crib_chunks_again(address);
     match Go::of(level::crib_packet_end(address, index)) {
         Go::Stop => Step::Break,
         _ => Step::Continue,

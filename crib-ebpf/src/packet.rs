@@ -78,6 +78,12 @@ impl Identity {
     pub fn address(&self) -> u64 {
         self.address
     }
+
+    /// The TCP sequence number that it begins with, 0 for others.
+    #[inline(always)]
+    pub fn seq(&self) -> u32 {
+        self.seq
+    }
 }
 
 impl<'a> Details<'a> {
@@ -102,8 +108,9 @@ impl Details<'_> {
         self.queue.sort == Sort::TcpListener && self.queue.number == queue::ACCEPT
     }
 
+    /// Whether it is one of TCP's, which have sequence numbers.
     #[inline(always)]
-    fn is_tcp(&self) -> bool {
+    pub fn is_tcp(&self) -> bool {
         self.queue.sort == Sort::Tcp
             && matches!(
                 self.queue.number,
@@ -123,6 +130,12 @@ impl Details<'_> {
             Some(member) => member.get(0),
             None => Value::unknown(),
         }
+    }
+
+    /// The TCP sequence number that it begins with.
+    #[inline(always)]
+    pub fn seq(&self) -> Value<u32> {
+        if self.is_tcp() { self.cb_word(offset!(tcp_cb_seq)) } else { Value::unknown() }
     }
 
     /// Notes what it is known by now.
@@ -152,7 +165,7 @@ impl Details<'_> {
                 identity.before = at.get(offset!(skb_prev)).or_zero();
             }
             if self.is_tcp() {
-                identity.seq = self.cb_word(offset!(tcp_cb_seq)).or_zero();
+                identity.seq = self.seq().or_zero();
                 identity.end_seq = self.cb_word(offset!(tcp_cb_end_seq)).or_zero();
             }
         }
@@ -255,7 +268,8 @@ impl Details<'_> {
     fn fill_skb(&self, record: &mut PacketRecord, known: &mut u32) {
         let skb = self.pointer;
         let len: Value<u32> = skb.get(offset!(skb_len));
-        self.measure(record, len).note(known, packet_known::LEN);
+        let of_len = len.map(|len| self.taken_and_left(len));
+        (record.consumed, record.len) = of_len.note(known, packet_known::LEN);
         let paged: Value<u32> = skb.get(offset!(skb_data_len));
         record.paged = paged.or_zero();
         record.linear = len.with(paged, u32::wrapping_sub).note(known, packet_known::PARTS);
@@ -432,17 +446,23 @@ impl Details<'_> {
         Kptr::to(slot.get(0).or_zero())
     }
 
-    /// Notes in its record how much payload a packet of this length has left, and how much its
-    /// reader has taken: looked at once, so that the two go together.
+    /// Of a packet of this length, how much its reader has taken and how much is left: looked at
+    /// once, so that the two go together.
     #[inline(always)]
-    pub fn measure(&self, record: &mut PacketRecord, len: Value<u32>) -> Value<()> {
+    fn taken_and_left(&self, len: u32) -> (u32, u32) {
         // A connection that waits is no payload.
         if self.queue.number == queue::ACCEPT {
-            return Value::of(());
+            return (0, 0);
         }
-        record.consumed = self.consumed(len.or_zero());
-        record.len = len.or_zero() - record.consumed;
-        len.map(|_| ())
+        let taken = self.consumed(len);
+        (taken, len - taken)
+    }
+
+    /// Its payload as it is now, `most` bytes at most.
+    #[inline(always)]
+    pub fn payload(&self, most: u32) -> Chunks<'_> {
+        let (taken, left) = self.taken_and_left(self.pointer.get(offset!(skb_len)).or_zero());
+        Chunks::of(self, taken, left.min(most))
     }
 
     /// Bytes of its payload: `len` behind those that its record says were taken. Those that its

@@ -34,9 +34,36 @@ pub struct Dump {
     pub zeros: [u8; BLOCK],
 }
 
+/// What is known of the packet behind the one that is being read, see
+/// [`crate::level::crib_ahead`].
+#[repr(C)]
+pub struct Ahead {
+    /// What its first chunk hashes to, and how long that is: 0 where it was not read.
+    pub hash: u64,
+    pub len: u32,
+    /// The TCP sequence number that it begins with.
+    pub seq: u32,
+    /// Whether it was looked for: one of [`ahead`].
+    pub found: u32,
+    /// Nothing.
+    pub reserved: u32,
+}
+
+/// What was found behind a packet.
+pub mod ahead {
+    /// It was not looked for.
+    pub const UNKNOWN: u32 = 0;
+    /// A packet.
+    pub const PACKET: u32 = 1;
+    /// No packet that the link leads to and back from.
+    pub const NONE: u32 = 2;
+}
+
 /// How far a dump is.
 #[repr(C)]
 pub struct Progress {
+    /// What is to come behind the packet that was read last.
+    pub ahead: Ahead,
     /// What the packet that is being read was known by when it was begun.
     pub identity: Identity,
     /// What it is known by now.

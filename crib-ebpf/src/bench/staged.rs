@@ -14,7 +14,6 @@ use crib_ebpf::context::{Task, TaskContext};
 use crib_ebpf::emit::{self, Seq};
 use crib_ebpf::file;
 use crib_ebpf::level::read_chunk;
-use crib_ebpf::offset;
 use crib_ebpf::packet::Details;
 use crib_ebpf::progress::{BYTES, Dump};
 use crib_ebpf::queues::{Owner, Queue};
@@ -116,10 +115,7 @@ pub unsafe fn bytes(context: *const TaskContext) -> i32 {
         Step::Break
     });
     let Some(packet) = Details::of(dump.progress.reached, hop.packet) else { return 0 };
-    let len = packet.pointer.get(offset!(skb_len));
-    packet.measure(&mut dump.packet, len).or_zero();
-    let payload = packet.chunks(&dump.packet, request.payload);
-    payload.for_each(|chunk| write_chunk(seq, dump, &chunk));
+    packet.payload(request.payload).for_each(|chunk| write_chunk(seq, dump, &chunk));
     0
 }
 

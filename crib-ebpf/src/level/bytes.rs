@@ -1,6 +1,7 @@
-//! A packet's bytes: each chunk is written once and read twice.
+//! A packet's bytes: each chunk is written once and read twice, and between the two readings the
+//! next packet is looked at.
 
-use crib_common::dump::{ChunkRecord, kind};
+use crib_common::dump::{ChunkRecord, end_bits, kind};
 use crib_common::limits::CHUNK_BYTES;
 use crib_common::record::RecordHeader;
 
@@ -8,12 +9,12 @@ use super::{Go, room, spend};
 use crate::chunks::Chunk;
 use crate::emit;
 use crate::packet::Details;
-use crate::progress::{BLOCK, BYTES, Dump};
-use crate::read::{Kptr, Raw, below, copy};
+use crate::packets::Links;
+use crate::progress::{BLOCK, BYTES, Dump, ahead};
+use crate::read::{Kptr, Raw, below, copy, offset};
 use crate::repeat::{Step, repeat};
 
-/// Writes what is asked for of a packet's bytes, then reads them again, to see whether they are
-/// still the same.
+/// Writes what is asked for of a packet's bytes.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn crib_chunks(address: u64) -> u32 {
@@ -33,9 +34,58 @@ pub extern "C" fn crib_chunks(address: u64) -> u32 {
         dump.progress.offset = chunk.offset + chunk.len;
         Step::Continue
     });
-    if dump.progress.stop != 0 {
-        return Go::Stop as u32;
+    let go = if dump.progress.stop != 0 { Go::Stop } else { Go::In };
+    go as u32
+}
+
+/// Notes what comes behind a packet whose bytes were written, in a list.
+///
+/// Packets get one another's memory, so that a packet which leads on to the next one, and that
+/// one back, may both be others than those that were there a moment ago. But what a packet is
+/// followed by while its bytes stay the same, which the second reading shows, follows it: nothing
+/// is taken out from behind it. The next packet has to be that one.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn crib_ahead(address: u64) -> u32 {
+    let Some(dump) = emit::dump() else { return 0 };
+    let Some(request) = emit::dump_request() else { return 0 };
+    dump.progress.ahead.found = ahead::UNKNOWN;
+    dump.progress.ahead.len = 0;
+    let Some(packet) = Details::of(address, 0) else { return 0 };
+    if packet.queue.links != Links::List {
+        return 0;
     }
+    dump.progress.ahead.found = ahead::NONE;
+    let next: u64 = packet.pointer.get(offset!(skb_next)).or_zero();
+    if next == packet.queue.head.address() {
+        return 0;
+    }
+    let Some(next) = Details::of(next, 0) else { return 0 };
+    if !next.pointer.get::<u64>(offset!(skb_prev)).is(address) {
+        return 0;
+    }
+    dump.progress.ahead.found = ahead::PACKET;
+    dump.progress.ahead.seq = next.seq().or_zero();
+    // TCP numbers its packets, and appends to the last one.
+    if next.is_tcp() {
+        return 0;
+    }
+    next.payload(request.payload).for_each(|chunk| {
+        if read_chunk(dump, &chunk) {
+            dump.progress.ahead.hash = hash(&dump.bytes, 0, chunk.len);
+            dump.progress.ahead.len = chunk.len;
+        }
+        Step::Break
+    });
+    0
+}
+
+/// Reads a packet's bytes again, to see whether they are still the same.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn crib_chunks_again(address: u64) -> u32 {
+    let Some(dump) = emit::dump() else { return 0 };
+    let Some(packet) = Details::of(address, 0) else { return 0 };
     dump.progress.again = 0;
     packet.chunks(&dump.packet, dump.progress.offset).for_each(|chunk| {
         if read_chunk(dump, &chunk) {
@@ -43,7 +93,7 @@ pub extern "C" fn crib_chunks(address: u64) -> u32 {
         }
         Step::Continue
     });
-    Go::In as u32
+    0
 }
 
 /// Writes a chunk, with its bytes where they can be read.
@@ -61,6 +111,11 @@ fn send_chunk(dump: &mut Dump, chunk: &Chunk<'_>) {
     };
     if captured {
         dump.progress.hash = hash(&dump.bytes, dump.progress.hash, chunk.len);
+        let ahead = &dump.progress.ahead;
+        let is_other = chunk.len != ahead.len || dump.progress.hash != ahead.hash;
+        if chunk.offset == 0 && ahead.len != 0 && is_other {
+            dump.progress.queue_bits |= end_bits::TORN;
+        }
     }
     let size = size_of::<ChunkRecord>() as u32 + below::<{ BYTES as u32 }>(follow);
     // SAFETY: the bytes follow the record in the map, and have that room.

@@ -14,7 +14,7 @@ mod queue;
 mod socket;
 mod task;
 
-pub use bytes::{crib_chunks, read_chunk};
+pub use bytes::{crib_ahead, crib_chunks, crib_chunks_again, read_chunk};
 pub use file::{
     crib_epoll, crib_file, crib_file_begin, crib_file_end, crib_file_still, crib_operations,
     crib_path, crib_pipe,

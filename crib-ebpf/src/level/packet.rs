@@ -7,7 +7,7 @@ use crib_common::record::RecordHeader;
 use super::{Go, SMALL, room, send};
 use crate::emit;
 use crate::packet::Details;
-use crate::progress::Dump;
+use crate::progress::{Dump, ahead};
 use crate::socket::AF_UNIX;
 
 /// Begins a packet, or goes on with it; past it where it is not wanted.
@@ -60,6 +60,14 @@ pub extern "C" fn crib_packet(address: u64, index: u32) -> u32 {
     let Some(dump) = emit::dump() else { return 0 };
     let Some(packet) = Details::of(address, index) else { return 0 };
     packet.identify(&mut dump.progress.identity);
+    let follows = match dump.progress.ahead.found {
+        ahead::UNKNOWN => true,
+        ahead::PACKET => dump.progress.ahead.seq == dump.progress.identity.seq(),
+        _ => false,
+    };
+    if !follows {
+        dump.progress.queue_bits |= end_bits::TORN;
+    }
     packet.fill(&mut dump.packet);
     0
 }

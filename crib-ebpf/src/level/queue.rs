@@ -6,7 +6,7 @@ use crib_common::record::RecordHeader;
 use super::packet::close_packet;
 use super::{Go, SMALL, room, send};
 use crate::emit;
-use crate::progress::Dump;
+use crate::progress::{Dump, ahead};
 
 /// Begins the queue that was put into the map, or goes on with it.
 #[unsafe(no_mangle)]
@@ -33,6 +33,8 @@ pub extern "C" fn crib_queue_begin() -> u32 {
     progress.queue_open = 1;
     progress.queue_len = len;
     progress.queue_bits = 0;
+    progress.ahead.found = ahead::UNKNOWN;
+    progress.ahead.len = 0;
     progress.packet = 0;
     progress.packet_open = 0;
     progress.payload = 0;
