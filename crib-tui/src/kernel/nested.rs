@@ -80,25 +80,37 @@ impl Nested {
         mut request: DumpRequest,
         records: &mut Vec<u8>,
     ) -> Result<Done, RunError> {
+        request.packets = RUN_PACKETS;
+        let Some(mut iterator) = self.begin(object, request)? else {
+            return Ok(Done { runs: 0, whole: false });
+        };
+        self.read_to_end(&mut iterator, records).map_err(RunError::Read)
+    }
+
+    /// Begins a dump: each read of the iterator is a run. None where the thread isn't there.
+    fn begin(
+        &mut self,
+        object: &mut Object,
+        mut request: DumpRequest,
+    ) -> Result<Option<File>, RunError> {
         self.session = self.session.checked_add(1).unwrap_or(1);
         request.session = self.session;
         request.bytes = self.run_bytes;
-        request.packets = RUN_PACKETS;
         object.dump_request(request)?;
         let scope = if self.filters { Scope::Thread(request.tid) } else { Scope::All };
         if self.link.as_ref().is_none_or(|&(linked, _)| linked != scope) {
             match IterLink::create(self.program.as_fd(), scope) {
                 Ok(link) => self.link = Some((scope, link)),
                 Err(error) if matches!(error.raw_os_error(), Some(libc::ESRCH | libc::ENOENT)) => {
-                    return Ok(Done { runs: 0, whole: false });
+                    return Ok(None);
                 }
                 Err(error) => return Err(RunError::Attach(error)),
             }
         }
-        let Some((_, link)) = &self.link else { return Ok(Done { runs: 0, whole: false }) };
-        let mut iterator = link.iterate().map_err(RunError::Attach)?;
+        let Some((_, link)) = &self.link else { return Ok(None) };
+        let iterator = link.iterate().map_err(RunError::Attach)?;
         self.drain(&mut Vec::new());
-        self.read_to_end(&mut iterator, records).map_err(RunError::Read)
+        Ok(Some(iterator))
     }
 
     fn read_to_end(&mut self, iterator: &mut File, records: &mut Vec<u8>) -> io::Result<Done> {
@@ -138,3 +150,7 @@ impl Nested {
         ended
     }
 }
+
+#[cfg(test)]
+#[path = "nested_tests.rs"]
+mod tests;
