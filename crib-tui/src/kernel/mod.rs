@@ -136,15 +136,16 @@ impl Reader {
     }
 
     fn read_files(&mut self, process: &Process) -> Result<Vec<Arc<File>>, ReadError> {
+        let filter = self.filter_for(process.pid);
         for _ in 0..TRIES {
-            let (session, reading) = match self.filter_for(process.pid) {
+            let (session, reading) = match filter {
                 // Among the files of several tables, or of all processes, descriptors are not
                 // unique.
                 Filter::Program => (0, 0),
                 Filter::Link => self.told.begin(process.pid),
             };
             let asked = Request { session, reading, now: now(), ..Request::default() };
-            let files = self.read_once(process, asked);
+            let files = self.read_once(process, filter, asked);
             // Whatever failed, what the program takes for told may not have come through.
             if !matches!(files, Ok(Some(_))) {
                 self.told.forget();
@@ -154,7 +155,7 @@ impl Reader {
             }
         }
         // Directories are being renamed all the time: everything is told, and nothing relied on.
-        let files = self.read_once(process, Request::default())?;
+        let files = self.read_once(process, filter, Request::default())?;
         files.ok_or_else(|| garbled(process, TableError::Stale))
     }
 
@@ -162,13 +163,17 @@ impl Reader {
     fn read_once(
         &mut self,
         process: &Process,
+        filter: Filter,
         asked: Request,
     ) -> Result<Option<Vec<Arc<File>>>, ReadError> {
-        self.run_files(process, asked)?;
-        if self.told.check(&self.records).is_err() {
-            return Ok(None);
+        self.run_files(process, filter, asked)?;
+        // What makes no sense is an error below.
+        for run in decode::file_runs(&self.records).map_while(Result::ok) {
+            if self.told.check(&run).is_err() {
+                return Ok(None);
+            }
+            decode::met_ops(run.parts).for_each(|record| self.symbols.learn(&record));
         }
-        decode::met_ops(&self.records).for_each(|record| self.symbols.learn(&record));
         // Without names the files are shown all the same.
         let _ = self.symbols.resolve();
         match self.table.read(&self.records, |ops| self.symbols.name(ops), &self.key) {
@@ -178,10 +183,14 @@ impl Reader {
         }
     }
 
-    fn run_files(&mut self, process: &Process, asked: Request) -> Result<(), ReadError> {
+    fn run_files(
+        &mut self,
+        process: &Process,
+        filter: Filter,
+        asked: Request,
+    ) -> Result<(), ReadError> {
         let pid = process.pid;
         self.records.clear();
-        let filter = self.filter_for(pid);
         let tgid = (filter == Filter::Link).then_some(pid);
         if self.link.as_ref().is_none_or(|&(linked, _)| linked != tgid) {
             let scope = tgid.map_or(Scope::All, Scope::Process);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crib_common::record::FileRecord;
 
-use crate::decode::file_runs;
+use crate::decode::FileRun;
 
 /// The session of readings of one process in which each path is told once.
 #[derive(Default)]
@@ -41,23 +41,19 @@ impl Told {
         self.directories.clear();
     }
 
-    /// Looks through the paths that a reading tells, of which there is one for each directory.
+    /// Looks at a path that a reading tells; of each directory it tells one at least.
     ///
     /// # Errors
-    /// [`Moved`] when a directory is called something else than when it was first told.
-    pub fn check(&mut self, records: &[u8]) -> Result<(), Moved> {
-        // Whoever decodes them next says what is wrong with records.
-        let told = file_runs(records).map_while(Result::ok).filter(|run| run.record.parent != 0);
-        for run in told {
-            self.check_one(&run.record, run.path)?;
+    /// [`Moved`] when its directory is called something else than when it was first told.
+    pub fn check(&mut self, file: &FileRun<'_>) -> Result<(), Moved> {
+        // The program says in which directory those are that it will leave out.
+        let FileRecord { parent, mount, .. } = file.record;
+        if parent == 0 {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    fn check_one(&mut self, record: &FileRecord, path: &[u8]) -> Result<(), Moved> {
-        let Some(end) = path.iter().rposition(|&byte| byte == b'/') else { return Ok(()) };
-        let directory = &path[..end];
-        let known = self.directories.entry((record.parent, record.mount));
+        let Some(end) = file.path.iter().rposition(|&byte| byte == b'/') else { return Ok(()) };
+        let directory = &file.path[..end];
+        let known = self.directories.entry((parent, mount));
         let known = known.or_insert_with(|| directory.into());
         if **known == *directory { Ok(()) } else { Err(Moved) }
     }
