@@ -10,7 +10,7 @@ use crib_common::record::{
 };
 use zerocopy::IntoBytes;
 
-use crate::epoll::Watches;
+use crate::epoll::WatchList;
 use crate::progress::Dump;
 use crate::queue::SumNumbers;
 use crate::queues::Queue;
@@ -34,7 +34,7 @@ pub struct Frame {
     /// What it is if it is a pipe.
     pub pipe: PipeRecord,
     /// What it watches if it is an epoll instance.
-    pub watches: Watches,
+    pub watches: WatchList,
     /// Its operations where they are met for the first time.
     pub ops: OpsRecord,
 }

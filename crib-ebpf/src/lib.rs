@@ -1,5 +1,6 @@
 //! What crib-top's BPF programs are made of: bounded reads of kernel memory, and iterators over
-//! a process's files, a socket's queues, a queue's packets and a packet's bytes that nest.
+//! a process's files, a socket's queues, a queue's packets, a packet's bytes and files in flight, a
+//! pipe's buffers and an epoll instance's watches that nest.
 //!
 //! ```text
 //! TaskFiles::of(&task).for_each(|file| {
