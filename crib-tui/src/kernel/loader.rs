@@ -22,9 +22,27 @@ const LOG_BYTES: usize = 16 << 20;
 pub struct Linked {
     object: aya_obj::Object,
     /// The maps; taken out by who uses one.
-    pub maps: HashMap<String, MapData>,
+    pub maps: HashMap<String, LinkedMap>,
     /// The object's own BTF, which says where its functions begin.
     btf: Option<OwnedFd>,
+}
+
+/// A map, with what the kernel was told of it.
+pub struct LinkedMap {
+    /// The map.
+    pub data: MapData,
+    /// Bytes of each of its values.
+    pub value_size: u32,
+}
+
+impl LinkedMap {
+    /// Writes the one value of an array map.
+    ///
+    /// # Errors
+    /// What the kernel says; `EINVAL` where the value is not as large as the map's are.
+    pub fn set_only_value(&self, value: &[u8]) -> io::Result<()> {
+        sys::set_only_value(self.data.fd().as_fd(), value, self.value_size)
+    }
 }
 
 /// What the verifier refused, and its last words.
@@ -60,7 +78,7 @@ pub fn link(
     }
     let sections = object.functions.keys().map(|(section, _)| *section).collect();
     let made = definitions.iter().filter_map(|(name, map)| {
-        Some((name.as_str(), maps.get(name)?.fd().as_fd().as_raw_fd(), map))
+        Some((name.as_str(), maps.get(name)?.data.fd().as_fd().as_raw_fd(), map))
     });
     object.relocate_maps(made, &sections)?;
     object.relocate_calls(&sections)?;
@@ -79,15 +97,14 @@ fn load_btf(
 }
 
 /// Makes a map, with its contents where the object has some.
-fn make_map(map: &aya_obj::Map, name: &str) -> Result<MapData, EbpfError> {
-    let made = MapData::create(map.clone(), name, None)?;
-    let fd = made.fd().as_fd();
+fn make_map(map: &aya_obj::Map, name: &str) -> Result<LinkedMap, EbpfError> {
+    let data = MapData::create(map.clone(), name, None)?;
+    let made = LinkedMap { data, value_size: map.value_size() };
     if !map.data().is_empty() {
-        sys::set_only_value(fd, map.data(), map.value_size())
-            .map_err(map_error("BPF_MAP_UPDATE_ELEM"))?;
+        made.set_only_value(map.data()).map_err(map_error("BPF_MAP_UPDATE_ELEM"))?;
     }
     if map.section_kind() == EbpfSectionKind::Rodata {
-        sys::freeze(fd).map_err(map_error("BPF_MAP_FREEZE"))?;
+        sys::freeze(made.data.fd().as_fd()).map_err(map_error("BPF_MAP_FREEZE"))?;
     }
     Ok(made)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -14,8 +14,8 @@ use crib_common::offsets::KernelOffsets;
 use crib_common::record::Request;
 use zerocopy::IntoBytes;
 
+use super::btf;
 use super::loader::{self, Linked, Refused};
-use super::{btf, sys};
 
 /// The object that is loaded, whichever way it was built.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("CRIB_BPF_OBJECT"));
@@ -178,10 +178,8 @@ impl Object {
         map: &'static str,
         value: &T,
     ) -> Result<(), LoadError> {
-        let data = self.linked.maps.get(map).ok_or(LoadError::Stale(map))?;
-        let failed = |source| LoadError::Map { map, source };
-        sys::set_only_value(data.fd().as_fd(), value.as_bytes(), size_of::<T>() as u32)
-            .map_err(failed)
+        let linked = self.linked.maps.get(map).ok_or(LoadError::Stale(map))?;
+        linked.set_only_value(value.as_bytes()).map_err(|source| LoadError::Map { map, source })
     }
 
     /// The size of a `struct page`.
@@ -196,7 +194,7 @@ impl Object {
     pub fn take_ring(&mut self) -> Result<RingBuf<MapData>, LoadError> {
         let ring = self.linked.maps.remove("RING").ok_or(LoadError::Stale("map RING"))?;
         let failed = |error: MapError| LoadError::Object(error.into());
-        Map::from_map_data(ring).and_then(RingBuf::try_from).map_err(failed)
+        Map::from_map_data(ring.data).and_then(RingBuf::try_from).map_err(failed)
     }
 }
 
@@ -242,6 +240,16 @@ pub(super) mod tests {
         for (program, target) in PROGRAMS {
             object.iterator(program, target).unwrap();
         }
+    }
+
+    #[test]
+    fn a_value_of_another_size_than_its_maps_is_refused() {
+        if left_out("a_value_of_another_size_than_its_maps_is_refused") {
+            return;
+        }
+        let object = Object::open_with_ring(RING_BYTES).unwrap();
+        let error = object.set("REQUEST", &0_u32).unwrap_err();
+        assert_eq!(error.io_error().and_then(io::Error::raw_os_error), Some(libc::EINVAL));
     }
 
     /// A kernel that lacks a member makes a field unknown, never a program unloadable.

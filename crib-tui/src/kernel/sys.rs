@@ -187,15 +187,14 @@ pub fn load_btf(btf: &[u8]) -> io::Result<OwnedFd> {
     unsafe { new_fd(BPF_BTF_LOAD, &attr) }
 }
 
-/// Writes the one value of an array map.
+/// Writes the one value of an array map, whose values have `value_size` bytes.
 ///
 /// # Errors
-/// What the kernel says.
-///
-/// # Panics
-/// When `value` has not the map's value size, which the kernel would read past.
+/// What the kernel says; `EINVAL` where `value` is not as large, past which it would read.
 pub fn set_only_value(map: BorrowedFd<'_>, value: &[u8], value_size: u32) -> io::Result<()> {
-    assert_eq!(value.len(), value_size as usize, "the value of a map");
+    if value.len() != value_size as usize {
+        return Err(io::Error::from_raw_os_error(libc::EINVAL));
+    }
     let key = 0_u32;
     let attr = MapUpdate {
         map_fd: map.as_raw_fd().unsigned_abs(),
