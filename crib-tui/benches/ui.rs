@@ -8,6 +8,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crib_tui::model::groups::Opening;
 use crib_tui::model::{FilesTable, History, Source};
 use crib_tui::tui::app::App;
 use crib_tui::tui::arrangement::Arrangement;
@@ -19,7 +20,7 @@ use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_ma
 use jiff::tz::TimeZone;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use synthetic::refresh::{Refresh, arrangement, reading};
+use synthetic::refresh::{Refresh, SECOND, arrangement, reading};
 use synthetic::{World, records};
 
 const SIZES: [u32; 2] = [19_600, 1_000_000];
@@ -30,7 +31,7 @@ fn refresh() -> Refresh {
 
 fn table(count: u32) -> Arc<FilesTable> {
     let files = refresh().decode(&records(World::Mixed, count, 0));
-    History::default().observe(reading(files))
+    History::new(SECOND).observe(reading(files), Duration::ZERO, |_| Opening::default())
 }
 
 /// Not a time: what a million rows take, by what the system says. Nothing may have gone before,
@@ -84,12 +85,16 @@ fn diff(criterion: &mut Criterion) {
             let mut keeper = refresh();
             let before = keeper.decode(&records(World::Mixed, count, 0));
             let after = keeper.decode(&records(World::Mixed, count, round));
-            let mut history = History::default();
-            history.observe(reading(before.clone()));
+            let mut history = History::new(SECOND);
+            let mut at = Duration::ZERO;
+            history.observe(reading(before.clone()), at, |_| Opening::default());
             group.bench_function(BenchmarkId::new(name, count), |bencher| {
                 bencher.iter_batched(
                     || reading(after.clone()),
-                    |reading| history.observe(reading),
+                    |reading| {
+                        at += SECOND;
+                        history.observe(reading, at, |_| Opening::default())
+                    },
                     BatchSize::PerIteration,
                 );
             });

@@ -17,3 +17,4 @@ pub mod settings;
 pub mod source;
 pub mod stacks;
 pub mod tui;
+pub mod watch;

@@ -4,15 +4,21 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crib_tui::model::assemble::{IdKey, TableFiles};
+use crib_tui::model::groups::Opening;
 use crib_tui::model::{File, FilesReading, FilesTable, History, Process, ProcessState, Source};
 use crib_tui::tui::arrangement::{ActiveFilter, Arrangement};
 use crib_tui::tui::view::files::COLUMNS;
 use crib_tui::tui::widget::table::Sort;
 
+/// The time from one reading to the next.
+pub const SECOND: Duration = Duration::from_secs(1);
+
 /// What the reading thread keeps, and what the screen was given last.
 pub struct Refresh {
     table: TableFiles,
     history: History,
+    /// When the next reading is, counted from the first.
+    at: Duration,
     arrangement: Arrangement,
     ops: Arc<str>,
     key: IdKey,
@@ -23,7 +29,8 @@ impl Refresh {
     pub fn new(arrangement: Arrangement) -> Self {
         Self {
             table: TableFiles::default(),
-            history: History::default(),
+            history: History::new(SECOND),
+            at: Duration::ZERO,
             arrangement,
             ops: "ext4_file_operations".into(),
             key: IdKey::default(),
@@ -40,7 +47,8 @@ impl Refresh {
     /// From the kernel's records to the rows in their order.
     pub fn once(&mut self, records: &[u8]) {
         let files = self.decode(records);
-        let table = self.history.observe(reading(files));
+        let table = self.history.observe(reading(files), self.at, |_| Opening::default());
+        self.at += SECOND;
         let order = self.arrangement.order(&table);
         self.shown = Some((table, order));
     }

@@ -149,7 +149,7 @@ fn evidence(out: &mut impl Write, group: &LeakGroup, layout: Layout) -> io::Resu
     let such = if fds.is_empty() { String::new() } else { format!(", such as {}", fds.join(", ")) };
     let title = format!("{} {}{such}", group.kind.name(), group.label);
     write_line(out, &title, layout)?;
-    let frames = group.stack.iter().flatten();
+    let frames = group.stack.iter().flat_map(|stack| stack.iter());
     frames
         .enumerate()
         .try_for_each(|(n, frame)| write_line(out, &format!("  #{n:<2} {}", place(frame)), layout))
@@ -200,6 +200,7 @@ fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::sync::Arc;
 
     use serde_json::Value;
 
@@ -253,11 +254,11 @@ mod tests {
         let mut group = group("inet stream tcp 10.0.0.1:\x1b[31m", true, (310, 10));
         group.examples =
             sample::reading().files[3..5].iter().map(|file| (**file).clone()).collect();
-        group.stack = Some(vec![
+        group.stack = Some(Arc::from([
             frame(0x7f00_1234, Some("socket"), None),
             frame(0x40_0567, Some("server::connect"), Some("src/connect.rs")),
             frame(0x40_0abc, None, None),
-        ]);
+        ]));
         leaks(vec![group, self::group("/var/log/app.*", false, (0, 0))])
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::groups::{GroupKey, Groups, Opening, Track};
 use super::{File, FilesReading, Process, Queued, Source};
 
 /// For how many readings a mark stays, the one in which it appeared included.
@@ -16,6 +17,8 @@ pub struct FilesTable {
     pub source: Source,
     /// When it was begun.
     pub time: SystemTime,
+    /// How long after the first reading that was, by a clock that nobody sets.
+    pub elapsed: Duration,
     /// Whose files they are.
     pub process: Process,
     /// Whether every descriptor that was open throughout the reading is in it.
@@ -25,6 +28,8 @@ pub struct FilesTable {
     /// The rows by thread table and descriptor; a closed file stands before the one that
     /// took over its number.
     pub rows: Vec<TrackedFile>,
+    /// What the files of each group have in common, by [`Track::group`].
+    pub groups: Arc<[GroupKey]>,
 }
 
 /// One file, and what comparing readings tells of it.
@@ -34,6 +39,8 @@ pub struct TrackedFile {
     pub file: Arc<File>,
     /// Since when it has been seen.
     pub seen: Seen,
+    /// The group that it is in; none where it was not read with the table.
+    pub track: Option<Track>,
     /// Whether it is there, and since when.
     pub presence: Presence,
     /// Whether the counts of its receive direction changed lately.
@@ -42,19 +49,28 @@ pub struct TrackedFile {
     pub send: Changed,
 }
 
-/// Since when a file has been seen, to the microsecond: in eight bytes, since every row has one.
+/// Since when a file has been seen, counted from the first reading, to the microsecond: in eight
+/// bytes, since every row has one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seen(u64);
 
 impl Seen {
-    /// It was there in the first reading, of this time: it is at least as old as that.
-    pub fn at_least_since(time: SystemTime) -> Self {
-        Self(micros(time) << 1)
+    /// It was there in the first reading: it is at least as old as that.
+    pub const FIRST: Self = Self(0);
+
+    /// It was there this long after the first reading, and may be older.
+    pub fn at_least_since(after: Duration) -> Self {
+        Self(u64::try_from(after.as_micros()).unwrap_or(u64::MAX) << 1)
     }
 
-    /// It appeared in the reading of this time, between which and the one before it was opened.
-    pub fn since(time: SystemTime) -> Self {
-        Self(micros(time) << 1 | 1)
+    /// It was opened this long after the first reading, or appeared in the reading of then.
+    pub fn since(after: Duration) -> Self {
+        Self(u64::try_from(after.as_micros()).unwrap_or(u64::MAX) << 1 | 1)
+    }
+
+    /// How long after the first reading.
+    pub fn after(self) -> Duration {
+        Duration::from_micros(self.0 >> 1)
     }
 
     /// Whether it may be older than it has been seen.
@@ -62,9 +78,9 @@ impl Seen {
         self.0 & 1 == 0
     }
 
-    /// How long ago that was at `now`; zero where the clock was set back.
-    pub fn age(self, now: SystemTime) -> Duration {
-        Duration::from_micros(micros(now).saturating_sub(self.0 >> 1))
+    /// How long ago that was at `now`, which is counted from the first reading too.
+    pub fn age(self, now: Duration) -> Duration {
+        now.saturating_sub(self.after())
     }
 
     /// A number that is greater the younger a file is, at the same time the greater where it is
@@ -76,15 +92,9 @@ impl Seen {
 
 impl fmt::Debug for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = SystemTime::UNIX_EPOCH + Duration::from_micros(self.0 >> 1);
-        f.debug_struct("Seen").field("time", &time).field("at_least", &self.is_at_least()).finish()
+        let at_least = self.is_at_least();
+        f.debug_struct("Seen").field("after", &self.after()).field("at_least", &at_least).finish()
     }
-}
-
-/// Microseconds since 1970; 0 for what a clock that was never set says.
-fn micros(time: SystemTime) -> u64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Whether a file is there.
@@ -125,18 +135,8 @@ impl Changed {
 }
 
 impl TrackedFile {
-    /// A file seen for the first time.
-    fn appeared(file: Arc<File>, time: SystemTime, first_reading: bool) -> Self {
-        let (seen, presence) = if first_reading {
-            (Seen::at_least_since(time), Presence::Open)
-        } else {
-            (Seen::since(time), Presence::New { left: MARK_READINGS - 1 })
-        };
-        Self { file, seen, presence, recv: Changed::default(), send: Changed::default() }
-    }
-
     /// The same file in the next reading.
-    fn continued(&self, file: Arc<File>) -> Self {
+    fn continued(&self, file: Arc<File>, groups: &mut Groups) -> Self {
         let presence = match self.presence {
             Presence::New { left } if left > 0 => Presence::New { left: left - 1 },
             Presence::New { .. }
@@ -151,18 +151,35 @@ impl TrackedFile {
             let (recv, send) = file.queued();
             (differ(old_recv, recv), differ(old_send, send))
         };
+        let mut track = self.track;
+        if let Some(track) = &mut track {
+            groups.stay(track, &self.file, &file, self.seen);
+        }
         Self {
             recv: self.recv.next(recv),
             send: self.send.next(send),
             file,
             seen: self.seen,
+            track,
             presence,
         }
     }
 
+    /// Whether `file`, which has the same place in a later reading, is this one. The inode is
+    /// looked at because the kernel may use the memory of a file that was closed for the next.
+    fn is(&self, file: &File) -> bool {
+        let inodes = self.file.ino.get().zip(file.ino.get());
+        self.file.key() == file.key() && inodes.is_none_or(|(mine, other)| mine == other)
+    }
+
     /// The row that is left when the next reading doesn't hold the file; none when it has
     /// been shown as closed for long enough.
-    fn missing(&self, complete: bool) -> Option<Self> {
+    fn missing(&self, complete: bool, groups: &mut Groups) -> Option<Self> {
+        match self.track {
+            Some(track) if !self.is_closed() && complete => groups.go(track, self.seen),
+            Some(track) if !self.is_closed() => groups.doubt(track, &self.file, self.seen),
+            _ => {}
+        }
         let presence = match self.presence {
             Presence::Closed { left: 0 } => return None,
             Presence::Closed { left } => Presence::Closed { left: left - 1 },
@@ -187,24 +204,52 @@ fn differ(old: Option<Queued>, new: Option<Queued>) -> bool {
 }
 
 /// The readings of one process so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct History {
     latest: Option<Arc<FilesTable>>,
     /// The table before that: its room is used for the next one, unless somebody still looks at
     /// it. So it is also freed here and not by who draws, for whom freeing a million rows would
     /// take too long.
     retired: Option<Arc<FilesTable>>,
+    groups: Groups,
 }
 
 impl History {
-    /// Takes in the next reading and returns its table, with the marks from all readings so far.
+    /// No readings yet, between two of which there will be this time.
+    pub fn new(interval: Duration) -> Self {
+        Self { latest: None, retired: None, groups: Groups::new(interval) }
+    }
+
+    /// What became of the files, group by group.
+    pub fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
+    /// The latest table; none before the first reading.
+    pub fn latest(&self) -> Option<&Arc<FilesTable>> {
+        self.latest.as_ref()
+    }
+
+    /// Takes in the next reading, which was begun `elapsed` after the first, and returns its
+    /// table, with the marks from all readings so far. `opening` says of files that are new how
+    /// they were opened, where that is traced.
     ///
     /// Costs one walk over both readings side by side.
-    pub fn observe(&mut self, reading: FilesReading) -> Arc<FilesTable> {
+    pub fn observe(
+        &mut self,
+        reading: FilesReading,
+        elapsed: Duration,
+        mut opening: impl FnMut(&File) -> Opening,
+    ) -> Arc<FilesTable> {
         let FilesReading { source, time, process, mut files, complete } = reading;
+        // As exact as [`Seen`], so that the times of files can be compared with those of readings.
+        let elapsed = Duration::from_micros(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX));
         if !files.is_sorted_by_key(|file| place(file)) {
             files.sort_by_key(|file| place(file));
         }
+        // A number stands for one file at a time. A source that says otherwise saw both the file
+        // that had it and the next.
+        files.dedup_by(|later, first| place(later) == place(first));
         let open = files.len();
         let mut rows =
             self.retired.take().and_then(Arc::into_inner).map_or_else(Vec::new, |table| {
@@ -213,11 +258,20 @@ impl History {
                 rows
             });
         rows.reserve_exact(open);
-        match &self.latest {
-            None => rows.extend(files.into_iter().map(|f| TrackedFile::appeared(f, time, true))),
-            Some(before) => merge(&before.rows, files, time, complete, &mut rows),
-        }
-        let table = Arc::new(FilesTable { source, time, process, complete, open, rows });
+        self.groups.begin(elapsed, &files);
+        let before = self.latest.as_ref();
+        let mut merge = Merge {
+            groups: &mut self.groups,
+            opening: &mut opening,
+            times: before.map(|table| table.elapsed..=elapsed),
+            complete,
+            rows: &mut rows,
+        };
+        merge.run(before.map_or(&[], |table| &table.rows), files);
+        self.groups.end();
+        let groups = self.groups.keys();
+        let table =
+            Arc::new(FilesTable { source, time, elapsed, process, complete, open, rows, groups });
         self.retired = self.latest.replace(Arc::clone(&table));
         table
     }
@@ -228,36 +282,64 @@ fn place(file: &File) -> (Option<u32>, Option<u32>) {
     (file.tid, file.fd)
 }
 
-/// Walks two readings in step, both ordered by [`place`]. The rows of one place are few: the
-/// open file and the closed ones that had its number before.
-fn merge(
-    mut before: &[TrackedFile],
-    now: Vec<Arc<File>>,
-    time: SystemTime,
+/// The walk over two readings in step, both ordered by [`place`]. The rows of one place are few:
+/// the open file and the closed ones that had its number before.
+struct Merge<'a, O> {
+    groups: &'a mut Groups,
+    opening: &'a mut O,
+    /// The time of the reading before and of this one; none of the first.
+    times: Option<std::ops::RangeInclusive<Duration>>,
     complete: bool,
-    rows: &mut Vec<TrackedFile>,
-) {
-    for file in now {
-        let gone = split_while(&mut before, |row| place(&row.file) < place(&file));
-        rows.extend(gone.iter().filter_map(|row| row.missing(complete)));
-        let same_place = split_while(&mut before, |row| place(&row.file) == place(&file));
-        let mut known = None;
-        for row in same_place {
-            // What was closed does not open again: the kernel has used its memory anew.
-            if !row.is_closed() && row.file.key() == file.key() {
-                known = Some(row);
-            } else {
-                // Something else has its number now, so it is closed even if the reading is
-                // not complete.
-                rows.extend(row.missing(true));
+    rows: &'a mut Vec<TrackedFile>,
+}
+
+impl<O: FnMut(&File) -> Opening> Merge<'_, O> {
+    fn run(&mut self, mut before: &[TrackedFile], now: Vec<Arc<File>>) {
+        for file in now {
+            let gone = split_while(&mut before, |row| place(&row.file) < place(&file));
+            self.missing(gone, self.complete);
+            let same_place = split_while(&mut before, |row| place(&row.file) == place(&file));
+            let mut known = None;
+            for row in same_place {
+                // What was closed does not open again: the kernel has used its memory anew.
+                if !row.is_closed() && row.is(&file) {
+                    known = Some(row);
+                } else {
+                    // Something else has its number now, so it is closed even if the reading is
+                    // not complete.
+                    self.missing(std::slice::from_ref(row), true);
+                }
             }
+            let row = match known {
+                Some(row) => row.continued(file, self.groups),
+                None => self.appeared(file),
+            };
+            self.rows.push(row);
         }
-        rows.push(match known {
-            Some(row) => row.continued(file),
-            None => TrackedFile::appeared(file, time, false),
-        });
+        self.missing(before, self.complete);
     }
-    rows.extend(before.iter().filter_map(|row| row.missing(complete)));
+
+    fn missing(&mut self, gone: &[TrackedFile], complete: bool) {
+        let groups = &mut *self.groups;
+        self.rows.extend(gone.iter().filter_map(|row| row.missing(complete, groups)));
+    }
+
+    /// A file seen for the first time.
+    fn appeared(&mut self, file: Arc<File>) -> TrackedFile {
+        let (seen, opener, presence) = match &self.times {
+            None => (Seen::FIRST, None, Presence::Open),
+            Some(times) => {
+                let Opening { opener, at } = (self.opening)(&file);
+                // It was not there in the reading before.
+                let earliest = (*times.start() + Duration::from_micros(1)).min(*times.end());
+                let at = at.map_or(*times.end(), |at| at.clamp(earliest, *times.end()));
+                (Seen::since(at), opener, Presence::New { left: MARK_READINGS - 1 })
+            }
+        };
+        let track = Some(self.groups.appear(&file, seen, opener));
+        let (recv, send) = Default::default();
+        TrackedFile { file, seen, track, presence, recv, send }
+    }
 }
 
 /// Takes the leading rows for which `wanted` holds off `rows`.

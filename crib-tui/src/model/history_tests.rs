@@ -30,6 +30,18 @@ fn reading(second: u64, files: Vec<File>) -> FilesReading {
     }
 }
 
+impl History {
+    /// Takes in a reading as long after the first as its time is after 1970.
+    fn take(&mut self, reading: FilesReading) -> Arc<FilesTable> {
+        let elapsed = reading.time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        self.observe(reading, elapsed, |_| Opening::default())
+    }
+}
+
+fn fresh() -> History {
+    History::new(Duration::from_secs(1))
+}
+
 fn shown(table: &FilesTable) -> Vec<(u32, u64, Presence)> {
     table
         .rows
@@ -40,52 +52,52 @@ fn shown(table: &FilesTable) -> Vec<(u32, u64, Presence)> {
 
 #[test]
 fn the_first_reading_is_not_new() {
-    let table = History::default().observe(reading(10, vec![file(0, 1)]));
+    let table = fresh().take(reading(10, vec![file(0, 1)]));
     assert_eq!(shown(&table), [(0, 1, Presence::Open)]);
-    assert_eq!(table.rows[0].seen, Seen::at_least_since(at(10)));
+    assert_eq!(table.rows[0].seen, Seen::FIRST);
 }
 
 #[test]
 fn what_appears_is_new_for_three_readings() {
-    let mut history = History::default();
-    history.observe(reading(0, vec![]));
+    let mut history = fresh();
+    history.take(reading(0, vec![]));
     for (second, expected) in [
         (1, Presence::New { left: 2 }),
         (2, Presence::New { left: 1 }),
         (3, Presence::New { left: 0 }),
         (4, Presence::Open),
     ] {
-        let table = history.observe(reading(second, vec![file(7, 1)]));
+        let table = history.take(reading(second, vec![file(7, 1)]));
         assert_eq!(shown(&table), [(7, 1, expected)]);
-        assert_eq!(table.rows[0].seen, Seen::since(at(1)));
-        assert_eq!(table.rows[0].seen.age(table.time), Duration::from_secs(second - 1));
+        assert_eq!(table.rows[0].seen, Seen::since(Duration::from_secs(1)));
+        assert_eq!(table.rows[0].seen.age(table.elapsed), Duration::from_secs(second - 1));
     }
 }
 
 #[test]
 fn what_is_closed_stays_for_three_readings() {
-    let mut history = History::default();
-    history.observe(reading(0, vec![file(3, 1), file(4, 2), file(5, 3)]));
+    let mut history = fresh();
+    history.take(reading(0, vec![file(3, 1), file(4, 2), file(5, 3)]));
     for left in [2, 1, 0] {
-        let table = history.observe(reading(1, vec![file(3, 1), file(5, 3)]));
+        let table = history.take(reading(1, vec![file(3, 1), file(5, 3)]));
         assert_eq!(shown(&table)[1], (4, 2, Presence::Closed { left }));
         assert_eq!((table.rows.len(), table.open), (3, 2));
     }
-    let table = history.observe(reading(2, vec![file(3, 1), file(5, 3)]));
+    let table = history.take(reading(2, vec![file(3, 1), file(5, 3)]));
     assert_eq!(shown(&table), [(3, 1, Presence::Open), (5, 3, Presence::Open)]);
 }
 
 #[test]
 fn a_number_that_is_used_again_is_another_file() {
-    let mut history = History::default();
-    history.observe(reading(0, vec![file(3, 1)]));
-    let table = history.observe(reading(1, vec![file(3, 2)]));
+    let mut history = fresh();
+    history.take(reading(0, vec![file(3, 1)]));
+    let table = history.take(reading(1, vec![file(3, 2)]));
     assert_eq!(
         shown(&table),
         [(3, 1, Presence::Closed { left: 2 }), (3, 2, Presence::New { left: 2 })]
     );
     // The first file's identity comes back: a new file in recycled memory.
-    let table = history.observe(reading(2, vec![file(3, 1)]));
+    let table = history.take(reading(2, vec![file(3, 1)]));
     assert_eq!(
         shown(&table),
         [
@@ -98,10 +110,10 @@ fn a_number_that_is_used_again_is_another_file() {
 
 #[test]
 fn an_incomplete_reading_closes_only_what_was_replaced() {
-    let mut history = History::default();
-    history.observe(reading(0, vec![file(3, 1), file(4, 2), file(5, 3)]));
-    let table = history
-        .observe(FilesReading { complete: false, ..reading(1, vec![file(3, 1), file(4, 9)]) });
+    let mut history = fresh();
+    history.take(reading(0, vec![file(3, 1), file(4, 2), file(5, 3)]));
+    let table =
+        history.take(FilesReading { complete: false, ..reading(1, vec![file(3, 1), file(4, 9)]) });
     assert_eq!(
         shown(&table),
         [
@@ -111,14 +123,14 @@ fn an_incomplete_reading_closes_only_what_was_replaced() {
             (5, 3, Presence::Unconfirmed)
         ]
     );
-    let table = history.observe(reading(2, vec![file(3, 1), file(4, 9), file(5, 3)]));
+    let table = history.take(reading(2, vec![file(3, 1), file(4, 9), file(5, 3)]));
     assert_eq!(shown(&table)[3], (5, 3, Presence::Open));
 }
 
 #[test]
 fn a_reading_out_of_order_is_put_in_order() {
     let thread = File { tid: Some(9), ..file(0, 4) };
-    let table = History::default().observe(reading(0, vec![thread, file(5, 1), file(2, 2)]));
+    let table = fresh().take(reading(0, vec![thread, file(5, 1), file(2, 2)]));
     assert_eq!(shown(&table).iter().map(|row| row.1).collect::<Vec<_>>(), [2, 1, 4]);
 }
 
@@ -139,20 +151,20 @@ fn changed_counts_are_marked_in_their_direction() {
     };
     let read = Some(AccessMode { read: true, write: false });
     let write = Some(AccessMode { read: false, write: true });
-    let mut history = History::default();
-    history.observe(reading(0, vec![pipe(Some(1), read)]));
-    let table = history.observe(reading(1, vec![pipe(Some(2), read)]));
+    let mut history = fresh();
+    history.take(reading(0, vec![pipe(Some(1), read)]));
+    let table = history.take(reading(1, vec![pipe(Some(2), read)]));
     assert!(table.rows[0].recv.is_recent() && !table.rows[0].send.is_recent());
     for expected in [true, true, false] {
-        let table = history.observe(reading(2, vec![pipe(Some(2), read)]));
+        let table = history.take(reading(2, vec![pipe(Some(2), read)]));
         assert_eq!(table.rows[0].recv.is_recent(), expected);
     }
     // Not known this time: nothing can be said to have changed.
-    let table = history.observe(reading(3, vec![pipe(None, read)]));
+    let table = history.take(reading(3, vec![pipe(None, read)]));
     assert!(!table.rows[0].recv.is_recent());
 
-    let mut history = History::default();
-    history.observe(reading(0, vec![pipe(Some(1), write)]));
-    let table = history.observe(reading(1, vec![pipe(Some(2), write)]));
+    let mut history = fresh();
+    history.take(reading(0, vec![pipe(Some(1), write)]));
+    let table = history.take(reading(1, vec![pipe(Some(2), write)]));
     assert!(!table.rows[0].recv.is_recent() && table.rows[0].send.is_recent());
 }

@@ -3,13 +3,14 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use serde::Serialize;
 
-use super::groups::{Group, Groups, OpenerId};
+use super::groups::{Course, GroupKey, Groups, OpenerId};
 use super::suspicion::judge;
-use super::{File, FilesReading, Kind, Process, Source, Text};
+use super::{File, FilesTable, Kind, Process, Source, Text, TrackedFile};
 
 /// Files of a group that are shown of it at most.
 pub const MAX_EXAMPLES: usize = 3;
@@ -84,7 +85,7 @@ pub struct LeakGroup {
     /// Whether it only grows.
     pub suspected: bool,
     /// The call that opened its files, innermost frame first, where that was traced.
-    pub stack: Option<Vec<Frame>>,
+    pub stack: Option<Arc<[Frame]>>,
     /// Some of its files: those that were opened first during the watch.
     pub examples: Vec<File>,
     /// Which stack that is.
@@ -116,19 +117,22 @@ impl Leaks {
         self.groups.iter().any(|group| group.suspected)
     }
 
-    /// Sums up a watch that began at `time`, from its groups, the same parted by opener where that
-    /// was traced, and the latest reading.
+    /// Sums up a watch that began at `time`, from its groups and the latest table. Where openings
+    /// were traced, as `traced` says, groups are parted by opener where that tells more.
     pub fn new(
         groups: &Groups,
-        by_opener: Option<&Groups>,
+        table: &FilesTable,
         time: SystemTime,
-        last: &FilesReading,
+        traced: Option<Traced>,
     ) -> Self {
+        let whole = judged(groups, table, |key| (key.kind, key.label.clone(), None));
         let mut parts: HashMap<(Kind, Text), Vec<LeakGroup>> = HashMap::new();
-        for part in by_opener.map(|groups| judged(groups, last)).into_iter().flatten() {
-            parts.entry((part.kind, part.label.clone())).or_default().push(part);
+        if traced.is_some() {
+            for part in judged(groups, table, |key| (key.kind, key.label.clone(), key.opener)) {
+                parts.entry((part.kind, part.label.clone())).or_default().push(part);
+            }
         }
-        let mut found: Vec<LeakGroup> = judged(groups, last)
+        let mut found: Vec<LeakGroup> = whole
             .into_iter()
             .flat_map(|group| {
                 let parts = parts.remove(&(group.kind, group.label.clone()));
@@ -136,51 +140,56 @@ impl Leaks {
             })
             .collect();
         sort(&mut found);
-        let fd_count = last.files.len() as u64;
+        let fd_count = table.open as u64;
         let suspected = found.iter().filter(|group| group.suspected);
         let per_second: f64 = suspected.map(|group| group.per_second).sum();
-        let seconds_to_limit = last
-            .process
-            .fd_limit
+        let limit = table.process.fd_limit;
+        let seconds_to_limit = limit
             .filter(|_| per_second > 0.0)
             .map(|limit| limit.saturating_sub(fd_count) as f64 / per_second);
         Self {
-            source: last.source,
+            source: table.source,
             time,
-            process: last.process.clone(),
+            process: table.process.clone(),
             seconds: groups.timeline().now().as_secs_f64(),
             fd_count,
             per_second,
             seconds_to_limit,
-            traced: None,
+            traced,
             groups: found,
         }
     }
 }
 
-/// Each group with what the rule says of it.
-fn judged(groups: &Groups, last: &FilesReading) -> Vec<LeakGroup> {
+/// What groups of a report are told apart by.
+type Part = (Kind, Text, Option<OpenerId>);
+
+/// The groups, put together by a part of what they have in common, each with what the rule says
+/// of it.
+fn judged(groups: &Groups, table: &FilesTable, part: impl Fn(&GroupKey) -> Part) -> Vec<LeakGroup> {
     let now = groups.timeline().now();
-    let mut examples = examples(groups, last);
-    let group = |(index, group): (usize, &Group)| {
-        let verdict = judge(group, groups.timeline(), groups.ages());
+    let mut examples = examples(table, &part);
+    let group = |(key, course): (Part, Course)| {
+        let verdict = judge(&course, groups.timeline(), groups.ages());
+        let examples = examples.remove(&key).unwrap_or_default();
+        let (kind, label, opener) = key;
         LeakGroup {
-            kind: group.key.kind,
-            label: group.key.label.clone(),
-            count: group.count,
-            opened: group.opened,
-            closed: group.closed,
+            kind,
+            label,
+            count: course.count,
+            opened: course.opened,
+            closed: course.closed,
             per_second: verdict.per_second,
-            oldest_seconds: group.oldest.map(|since| now.saturating_sub(since).as_secs_f64()),
+            oldest_seconds: course.oldest.map(|since| now.saturating_sub(since).as_secs_f64()),
             suspected: verdict.suspected,
             stack: None,
-            examples: examples.remove(&index).unwrap_or_default(),
-            opener: group.key.opener,
+            examples,
+            opener,
         }
     };
     // A group that all its files have left for another one says nothing.
     let says_something = |group: &LeakGroup| group.count + group.opened + group.closed > 0;
-    groups.groups().iter().enumerate().map(group).filter(says_something).collect()
+    groups.by(&part).into_iter().map(group).filter(says_something).collect()
 }
 
 /// A group with the opener of its files, if it is suspected and one opener has made most of what
@@ -240,30 +249,36 @@ fn sort(groups: &mut [LeakGroup]) {
     });
 }
 
-/// The files of each group, by its index, that were opened first during the watch; before it,
-/// where there are no others.
-fn examples(groups: &Groups, last: &FilesReading) -> HashMap<usize, Vec<File>> {
-    let mut found: HashMap<usize, Vec<(Duration, &File)>> = HashMap::new();
-    for file in &last.files {
-        let Some((group, since)) = groups.group_of(file) else { continue };
-        let files = found.entry(group).or_default();
-        files.push((if since.is_zero() { Duration::MAX } else { since }, file));
-        if files.len() > 16 * MAX_EXAMPLES {
-            first_few(files);
+/// The files of each group that were opened first during the watch; before it, where there are no
+/// others.
+fn examples(table: &FilesTable, part: &impl Fn(&GroupKey) -> Part) -> HashMap<Part, Vec<File>> {
+    // The groups' keys are many fewer than the files.
+    let mut found: HashMap<usize, Vec<&TrackedFile>> = HashMap::new();
+    for row in table.rows.iter().filter(|row| !row.is_closed()) {
+        let Some(track) = row.track else { continue };
+        let rows = found.entry(track.group()).or_default();
+        rows.push(row);
+        if rows.len() > 16 * MAX_EXAMPLES {
+            first_few(rows);
         }
     }
-    found
+    let mut parts: HashMap<Part, Vec<&TrackedFile>> = HashMap::new();
+    for (group, rows) in found {
+        let Some(key) = table.groups.get(group) else { continue };
+        parts.entry(part(key)).or_default().extend(rows);
+    }
+    parts
         .into_iter()
-        .map(|(group, mut files)| {
-            first_few(&mut files);
-            (group, files.into_iter().map(|(_, file)| file.clone()).collect())
+        .map(|(part, mut rows)| {
+            first_few(&mut rows);
+            (part, rows.into_iter().map(|row| File::clone(&row.file)).collect())
         })
         .collect()
 }
 
-fn first_few(files: &mut Vec<(Duration, &File)>) {
-    files.sort_by_key(|&(since, file)| (since, file.tid, file.fd));
-    files.truncate(MAX_EXAMPLES);
+fn first_few(rows: &mut Vec<&TrackedFile>) {
+    rows.sort_by_key(|row| (row.seen.is_at_least(), row.seen, row.file.tid, row.file.fd));
+    rows.truncate(MAX_EXAMPLES);
 }
 
 /// A number with the digits that mean something: rates and times are no more exact than this.

@@ -7,7 +7,7 @@ mod tests;
 use std::ops::Range;
 use std::time::Duration;
 
-use super::groups::{Ages, Count, Flow, Group, MAX_AGES, Timeline};
+use super::groups::{Ages, Count, Course, Flow, MAX_AGES, Timeline};
 
 /// How many times as long as the oldest age that is looked at a watch has to be.
 const OLDEST_AGE: u32 = 3;
@@ -43,7 +43,7 @@ pub struct Verdict {
 }
 
 /// Looks at a group's history by the rule.
-pub fn judge(group: &Group, timeline: &Timeline, ages: Ages) -> Verdict {
+pub fn judge(group: &Course, timeline: &Timeline, ages: Ages) -> Verdict {
     let watched = timeline.now().as_secs_f64();
     let net = group.opened as f64 - group.closed as f64;
     let per_second = if watched > 0.0 { net / watched } else { 0.0 };
@@ -148,7 +148,7 @@ impl Growth {
 }
 
 /// Whether the group still gets new files: the quiet since the last is not unusual for it.
-fn still_comes(group: &Group, timeline: &Timeline) -> bool {
+fn still_comes(group: &Course, timeline: &Timeline) -> bool {
     let Some(flow) = group.flow(0) else { return false };
     let mut last = None;
     let mut longest = 1;

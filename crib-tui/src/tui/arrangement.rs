@@ -28,7 +28,7 @@ impl Arrangement {
                 let row = FileRow {
                     process: &table.process,
                     file: &row.file,
-                    age: Some(row.seen.age(table.time)),
+                    age: Some(row.seen.age(table.elapsed)),
                 };
                 active.filter.matches_with(&row, &mut room)
             })

@@ -17,6 +17,7 @@ use super::view;
 use super::worker::{
     DumpOutcome, DumpRequest, FilesOutcome, FilesRequest, Opened, ProcessList, Reply, Request,
 };
+use crate::model::groups::Opening;
 use crate::model::{
     File, FilesReading, FilesTable, History, ProcessesReading, ReadError, Source, sample,
     sample_queues,
@@ -52,7 +53,7 @@ impl Stage {
             pending: None,
             wishes: Vec::new(),
             world: sample_queues::files(),
-            history: History::default(),
+            history: History::new(delay),
         };
         stage.resize(80, 24);
         stage.happen(Event::Tick);
@@ -118,7 +119,9 @@ impl Stage {
 
     /// Answers the pending request with one process's files.
     pub(crate) fn read(&mut self, reading: FilesReading) {
-        let table = self.history.observe(reading);
+        // As long after the first reading as its time says.
+        let elapsed = reading.time.duration_since(sample::time()).unwrap_or_default();
+        let table = self.history.observe(reading, elapsed, |_| Opening::default());
         self.show(table);
     }
 

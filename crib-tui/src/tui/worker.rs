@@ -10,10 +10,10 @@ use super::arrangement::Arrangement;
 use super::capture::{self, WriteRequest};
 use crate::export::pcap;
 use crate::model::{
-    Dump, DumpReading, FilesReading, FilesTable, History, ProcessState, ProcessesReading,
-    ReadError, Source,
+    Dump, DumpReading, FilesReading, FilesTable, ProcessState, ProcessesReading, ReadError, Source,
 };
 use crate::source;
+use crate::watch::Watch;
 
 /// What the reading thread is asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +70,8 @@ pub struct FilesRequest {
     /// When it started, in clock ticks since boot, where that is known: another process may
     /// have its pid by now.
     pub start_ticks: Option<u64>,
+    /// The time from one reading to the next.
+    pub delay: Duration,
     /// How the result will be shown.
     pub arrangement: Arrangement,
 }
@@ -293,7 +295,7 @@ fn read_processes<R: Readings>(readings: &mut R) -> Result<ProcessList, String> 
 struct Session {
     number: u64,
     start_ticks: Option<u64>,
-    history: History,
+    watch: Option<Watch>,
 }
 
 impl Session {
@@ -306,6 +308,11 @@ impl Session {
             };
         }
         let seen = self.start_ticks.is_some();
+        // Another program has other leaks.
+        let watch = self.watch.take().filter(|watch| !watch.is_another_image());
+        let watch =
+            self.watch.insert(watch.unwrap_or_else(|| Watch::new(request.pid, request.delay)));
+        watch.begin_reading();
         let reading = match readings.files(request.pid) {
             Ok(reading) => reading,
             Err(ReadError::NoProcess(_)) if !seen => return FilesOutcome::NoProcess,
@@ -323,7 +330,7 @@ impl Session {
         if reading.process.state == ProcessState::Zombie && reading.files.is_empty() {
             return FilesOutcome::Ended { zombie: true };
         }
-        let table = self.history.observe(reading);
+        let table = watch.observe(reading);
         let arrangement = request.arrangement;
         let order = arrangement.order(&table);
         FilesOutcome::Read { table, arrangement, order }

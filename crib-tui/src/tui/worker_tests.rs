@@ -47,6 +47,7 @@ async fn outcomes(
             session: 1,
             pid: 4242,
             start_ticks,
+            delay: Duration::from_secs(1),
             arrangement: Arrangement::default(),
         }));
         let Some(Reply::Files { session: 1, outcome }) = worker.reply().await else {
@@ -101,6 +102,7 @@ async fn a_dump_of_another_process_under_the_same_pid_is_an_end() {
         session: 1,
         pid: 4242,
         start_ticks: None,
+        delay: Duration::from_secs(1),
         arrangement: Arrangement::default(),
     }));
     worker.reply().await;

@@ -1,22 +1,19 @@
 //! `crib-top leaks`: watches a process for a while, and prints what grows and who opens it.
 
-mod openers;
 mod pause;
 
 use std::io::Write;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use super::{Streams, find, kernel_release, open};
 use crate::export::json::Header;
 use crate::export::leaks as export;
 use crate::failure::{Code, Failure};
-use crate::model::groups::Groups;
-use crate::model::leaks::Leaks as Report;
-use crate::model::{FilesReading, Process, ProcessState, ReadError, Source};
-use crate::procfs::{self, Image};
+use crate::model::{Process, ProcessState, ReadError, Source};
+use crate::procfs;
 use crate::settings::{Format, Leaks, Style, Target};
 use crate::source::{Reader, SourceChoice};
-use openers::Openers;
+use crate::watch::Watch;
 use pause::Pause;
 
 /// Watches the target and prints the report; of a process that does not last, what was seen of
@@ -31,13 +28,14 @@ pub(super) fn run<O: Write>(
 ) -> Result<(), Failure> {
     let pid = find(target)?;
     let mut reader = open(source, streams.note)?;
-    let mut watch = Watch::begin(&mut reader, pid, leaks, streams.note)?;
-    let end = watch.run(&mut reader, leaks);
-    if end.is_err() && watch.groups.readings() < 2 {
+    let mut session = Session::begin(&mut reader, pid, leaks, streams.note)?;
+    let end = session.run(&mut reader, leaks);
+    // The first reading is there, or it had ended with that.
+    let Some(report) = session.watch.report() else { return end };
+    if end.is_err() && session.watch.groups().readings() < 2 {
         // Nothing was seen that could be told.
         return end;
     }
-    let report = watch.report();
     match format {
         Format::Table => {
             let layout = streams.layout(headings, style);
@@ -54,26 +52,14 @@ pub(super) fn run<O: Write>(
     if report.is_suspected() { Err(Failure::Said(Code::Suspected)) } else { Ok(()) }
 }
 
-/// A watch of one process.
-struct Watch {
-    /// When the first reading was begun, by the clock on the wall.
-    time: SystemTime,
-    /// The same by the clock that nobody sets.
-    began: Instant,
-    image: Option<Image>,
+/// A watch of one process, as long as it lasts.
+struct Session {
+    watch: Watch,
     first: Process,
-    groups: Groups,
-    traced: Option<ByOpener>,
-    last: FilesReading,
+    last: Process,
 }
 
-/// The groups once more, parted by who opened their files.
-struct ByOpener {
-    openers: Openers,
-    groups: Groups,
-}
-
-impl Watch {
+impl Session {
     /// Takes the first reading, and begins to trace where that is wanted and possible.
     fn begin(
         reader: &mut Reader,
@@ -81,40 +67,36 @@ impl Watch {
         leaks: &Leaks,
         note: &mut dyn FnMut(&str),
     ) -> Result<Self, Failure> {
-        let image = procfs::image(pid);
+        let mut watch = Watch::new(pid, leaks.interval);
         let first = procfs::process(pid)?;
         if first.state == ProcessState::Zombie {
             return Err(ReadError::Ended { pid, comm: first.comm }.into());
         }
-        let mut traced = None;
         // Who may only read /proc may not trace either.
-        if leaks.trace && reader.source() == Source::Bpf {
-            match Openers::trace(pid, first.fd_limit) {
-                Ok(openers) => {
-                    traced = Some(ByOpener { openers, groups: Groups::new(leaks.interval) });
-                }
-                Err(error) => note(&error.to_string()),
-            }
+        if leaks.trace
+            && reader.source() == Source::Bpf
+            && let Err(error) = watch.trace(first.fd_limit)
+        {
+            note(&error.to_string());
         }
-        let began = Instant::now();
-        let last = reader.files(pid)?;
-        let groups = Groups::new(leaks.interval);
-        let mut watch = Self { time: last.time, began, image, first, groups, traced, last };
-        watch.observe(Duration::ZERO);
-        Ok(watch)
+        watch.begin_reading();
+        let reading = reader.files(pid)?;
+        let last = reading.process.clone();
+        watch.observe(reading);
+        Ok(Self { watch, first, last })
     }
 
-    /// Takes the others, until the time is over or Ctrl-C is pressed.
+    /// Takes the other readings, until the time is over or Ctrl-C is pressed.
     fn run(&mut self, reader: &mut Reader, leaks: &Leaks) -> Result<(), Failure> {
         let mut pause = Pause::new().map_err(|error| Failure::Live(error.into()))?;
         let mut due = Duration::ZERO;
-        while due < leaks.duration || self.groups.readings() <= leaks.least_readings() {
+        while due < leaks.duration || self.watch.groups().readings() <= leaks.least_readings() {
             // A reading that takes longer than the interval is not made up for.
-            due = (due + leaks.interval).max(self.began.elapsed());
-            if self.groups.readings() >= leaks.least_readings() {
+            due = (due + leaks.interval).max(self.watch.elapsed());
+            if self.watch.groups().readings() >= leaks.least_readings() {
                 due = due.min(leaks.duration);
             }
-            let interrupted = pause.wait(due.saturating_sub(self.began.elapsed()));
+            let interrupted = pause.wait(due.saturating_sub(self.watch.elapsed()));
             self.read(reader)?;
             if interrupted {
                 break;
@@ -124,61 +106,33 @@ impl Watch {
     }
 
     fn read(&mut self, reader: &mut Reader) -> Result<(), Failure> {
-        let at = self.began.elapsed();
-        if let Some(ByOpener { openers, .. }) = &mut self.traced {
-            openers.begin_reading();
-        }
-        let pid = self.first.pid;
-        let reading = match reader.files(pid) {
+        self.watch.begin_reading();
+        let reading = match reader.files(self.first.pid) {
             Ok(reading) => reading,
             Err(ReadError::NoProcess(_) | ReadError::Ended { .. } | ReadError::Thread { .. }) => {
-                return Err(self.ended(at));
+                return Err(self.ended());
             }
             Err(error) => return Err(error.into()),
         };
         let now = &reading.process;
         if now.state != self.first.state || now.start_ticks != self.first.start_ticks {
-            return Err(self.ended(at));
+            return Err(self.ended());
         }
-        let image = procfs::image(pid);
-        if self.image.is_some() && image.is_some() && image != self.image {
+        if self.watch.is_another_image() {
             return Err(Failure::Executed {
-                pid,
-                comm: self.last.process.comm.clone(),
+                pid: self.first.pid,
+                comm: self.last.comm.clone(),
                 now: now.comm.clone(),
-                seconds: at.as_secs_f64(),
+                seconds: self.watch.elapsed().as_secs_f64(),
             });
         }
-        self.last = reading;
-        self.observe(at);
+        self.last = now.clone();
+        self.watch.observe(reading);
         Ok(())
     }
 
-    /// Takes the latest reading into the groups.
-    fn observe(&mut self, at: Duration) {
-        self.groups.observe(&self.last, at, |_| None);
-        if let Some(ByOpener { openers, groups }) = &mut self.traced {
-            groups.observe(&self.last, at, |file| openers.opener(file));
-        }
-    }
-
-    /// What the watch comes to.
-    fn report(&mut self) -> Report {
-        let by_opener = self.traced.as_ref().map(|traced| &traced.groups);
-        let mut report = Report::new(&self.groups, by_opener, self.time, &self.last);
-        if let Some(ByOpener { openers, .. }) = &mut self.traced {
-            report.traced = Some(openers.traced());
-            let wanted = report.groups.iter().filter_map(|group| group.opener);
-            let frames = openers.frames(wanted);
-            for group in &mut report.groups {
-                group.stack = group.opener.and_then(|opener| frames.get(&opener).cloned());
-            }
-        }
-        report
-    }
-
-    fn ended(&self, at: Duration) -> Failure {
-        let Process { pid, ref comm, .. } = self.last.process;
-        Failure::Ended { pid, comm: comm.clone(), seconds: at.as_secs_f64() }
+    fn ended(&self) -> Failure {
+        let Process { pid, ref comm, .. } = self.last;
+        Failure::Ended { pid, comm: comm.clone(), seconds: self.watch.elapsed().as_secs_f64() }
     }
 }

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use zerocopy::{FromZeros, Immutable, IntoBytes};
 
 use super::*;
+use crate::model::groups::Opening;
 use crate::model::{FilesReading, History, Presence, Source, sample};
 
 /// One open file: its thread, its descriptor, which file it is, its sort, and what may change.
@@ -89,7 +90,7 @@ proptest! {
     fn what_is_kept_is_what_would_be_made_anew(readings in prop::collection::vec(any_open(), 1..6)) {
         let key = IdKey::default();
         let mut table = TableFiles::default();
-        let mut history = History::default();
+        let mut history = History::new(Duration::from_secs(1));
         for (open, second) in readings.iter().zip(0..) {
             let files = read(&mut table, &key, open);
             prop_assert_eq!(&files, &read(&mut TableFiles::default(), &key, open));
@@ -97,7 +98,7 @@ proptest! {
             let process = sample::process();
             let reading =
                 FilesReading { source: Source::Bpf, time, process, files, complete: true };
-            let shown = history.observe(reading.clone());
+            let shown = history.observe(reading.clone(), Duration::from_secs(second), |_| Opening::default());
             let open = shown.rows.iter().filter(|row| !row.is_closed()).map(|row| &row.file);
             prop_assert!(open.eq(&reading.files), "{:?}", shown.rows);
         }
@@ -110,7 +111,7 @@ proptest! {
 fn a_large_table_shows_exactly_the_new_state() {
     let key = IdKey::default();
     let mut table = TableFiles::default();
-    let mut history = History::default();
+    let mut history = History::new(Duration::from_secs(1));
     let mut shown = |second: u64, open: &[Open]| {
         let reading = FilesReading {
             source: Source::Bpf,
@@ -119,7 +120,7 @@ fn a_large_table_shows_exactly_the_new_state() {
             files: read(&mut table, &key, open),
             complete: true,
         };
-        history.observe(reading)
+        history.observe(reading, Duration::from_secs(second), |_| Opening::default())
     };
     let before: Vec<Open> = (0..19_600).map(|fd| (1, fd, fd.into(), (fd % 3) as u8, 0)).collect();
     shown(0, &before);

@@ -115,6 +115,14 @@ impl Flow {
         })
     }
 
+    /// Adds what came to another group, and went from it.
+    pub fn add(&mut self, other: &Self) {
+        for (slot, count) in other.0.iter().enumerate() {
+            let sum = self.at(slot);
+            *sum = Count { came: sum.came + count.came, went: sum.went + count.went };
+        }
+    }
+
     /// Makes one slot of each two.
     pub fn fold(&mut self) {
         self.0 = self
@@ -128,33 +136,35 @@ impl Flow {
     }
 }
 
-/// The least and the greatest number of files that a group had, slot by slot: a sparkline.
+/// A number at the end of each slot: what a sparkline shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Levels(Vec<(u64, u64)>);
+pub struct Levels(Vec<u64>);
 
 impl Levels {
     /// Notes a number in the last of `slots` slots.
-    pub fn note(&mut self, slots: usize, count: u64) {
-        // A group that appears late had nothing before.
-        self.0.resize(slots.saturating_sub(1).max(self.0.len()), (0, 0));
-        match self.0.get_mut(slots.saturating_sub(1)) {
-            Some((least, greatest)) => {
-                *least = count.min(*least);
-                *greatest = count.max(*greatest);
-            }
-            None => self.0.push((count, count)),
+    pub fn note(&mut self, slots: usize, number: u64) {
+        // What appears late was nothing before.
+        self.0.resize(slots.max(1), 0);
+        if let Some(last) = self.0.last_mut() {
+            *last = number;
         }
     }
 
     /// Makes one slot of each two.
     pub fn fold(&mut self) {
-        let least = |pair: &[(u64, u64)]| pair.iter().map(|level| level.0).min().unwrap_or(0);
-        let greatest = |pair: &[(u64, u64)]| pair.iter().map(|level| level.1).max().unwrap_or(0);
-        self.0 = self.0.chunks(2).map(|pair| (least(pair), greatest(pair))).collect();
+        self.0 = self.0.chunks(2).filter_map(|pair| pair.last().copied()).collect();
     }
 
-    /// Least and greatest number of files in each slot.
-    pub fn as_slice(&self) -> &[(u64, u64)] {
+    /// Adds what another group had at the same times.
+    pub fn add(&mut self, other: &Self) {
+        self.0.resize(self.0.len().max(other.0.len()), 0);
+        for (sum, number) in self.0.iter_mut().zip(&other.0) {
+            *sum += number;
+        }
+    }
+
+    /// The number at the end of each slot.
+    pub fn as_slice(&self) -> &[u64] {
         &self.0
     }
 }
@@ -186,8 +196,8 @@ mod tests {
         let len = timeline.len();
         assert_eq!(flow.sum(0..len), Count { came: 1000, went: 0 });
         assert_eq!(levels.as_slice().len(), len);
-        assert_eq!(levels.as_slice()[0], (1, 16));
-        assert_eq!(levels.as_slice()[len - 1].1, 1000);
+        assert_eq!(levels.as_slice()[0], 16);
+        assert_eq!(levels.as_slice()[len - 1], 1000);
         for slot in 0..len {
             assert_eq!(timeline.first_from(timeline.start(slot)), slot);
             assert_eq!(timeline.slot(timeline.start(slot) + Duration::from_nanos(1)), Some(slot));
@@ -200,6 +210,11 @@ mod tests {
         let mut levels = Levels::default();
         levels.note(3, 5);
         levels.note(3, 2);
-        assert_eq!(levels.as_slice(), [(0, 0), (0, 0), (2, 5)]);
+        assert_eq!(levels.as_slice(), [0, 0, 2]);
+        levels.note(4, 1);
+        let mut sum = Levels::default();
+        sum.add(&levels);
+        sum.add(&levels);
+        assert_eq!(sum.as_slice(), [0, 0, 4, 2]);
     }
 }

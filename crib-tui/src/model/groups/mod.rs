@@ -2,22 +2,29 @@
 //! time: what came, what went, and what stays.
 
 mod ages;
+mod course;
 mod flow;
 mod label;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, HashSet};
+use std::num::NonZeroU8;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{File, FileId, FilesReading, Kind, Text};
+use super::{File, Kind, Seen, State, Text};
 
 pub use ages::{Ages, MAX_AGES};
+pub use course::Course;
 pub use flow::{Count, Flow, Levels, MAX_SLOTS, Timeline};
 use label::Listeners;
 
 /// Groups that are told apart at most; further ones of a kind share one.
 pub const MAX_GROUPS: usize = 2048;
+/// Groups up to which those are told apart that differ only in who opened their files: the rest
+/// is for groups that differ in more.
+pub const MAX_PARTED: usize = MAX_GROUPS / 4 * 3;
 /// Names in one directory that have a group each; further ones share the directory's.
 pub const MAX_NAMES: usize = 32;
 /// The label of the group that takes in what has no room of its own.
@@ -27,6 +34,15 @@ const OTHERS: &str = "(others)";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OpenerId(pub u32);
 
+/// What is known of how a file was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Opening {
+    /// Which call did it; none where its stack was lost.
+    pub opener: Option<OpenerId>,
+    /// How long after the first reading; none where it was not traced.
+    pub at: Option<Duration>,
+}
+
 /// What the files of a group have in common.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupKey {
@@ -34,78 +50,34 @@ pub struct GroupKey {
     pub kind: Kind,
     /// Protocol and remote address, or path without numbers (see [`label::label`]).
     pub label: Text,
-    /// The stack that opened them, where that was traced and asked for.
+    /// The inode of the network namespace that sockets are in.
+    pub netns: Option<u64>,
+    /// The stack that opened them, where that was traced.
     pub opener: Option<OpenerId>,
 }
 
-/// A group of files, and what became of it since the first reading.
+/// The smallest group that is told apart, and what became of it.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// What they have in common.
+    /// What its files have in common.
     pub key: GroupKey,
-    /// Files that are open.
-    pub count: u64,
-    /// Files that appeared after the first reading.
-    pub opened: u64,
-    /// Files that disappeared.
-    pub closed: u64,
-    /// Since when the oldest of the open files was seen, counted from the first reading; none
-    /// where no file is open.
-    pub oldest: Option<Duration>,
-    /// How many files were open, slot by slot.
-    pub levels: Levels,
-    /// For each age, which files reached it after the first reading, and which went that had
-    /// reached it.
-    flows: Vec<Flow>,
+    /// What became of it since the first reading.
+    pub course: Course,
 }
 
-impl Group {
-    fn new(key: GroupKey) -> Self {
-        Self {
-            key,
-            count: 0,
-            opened: 0,
-            closed: 0,
-            oldest: None,
-            levels: Levels::default(),
-            flows: Vec::new(),
-        }
-    }
-
-    /// What came to the files of an age, and went from them.
-    pub fn flow(&self, age: usize) -> Option<&Flow> {
-        self.flows.get(age)
-    }
-
-    fn flow_mut(&mut self, age: usize) -> &mut Flow {
-        if self.flows.len() <= age {
-            self.flows.resize_with(age + 1, Flow::default);
-        }
-        &mut self.flows[age]
-    }
-}
-
-/// What tells one open file from all others for as long as it is open. The inode is part of it
-/// because the kernel may use the memory of a file that was closed for the next one.
-type TrackKey = (Option<u32>, Option<u32>, Option<FileId>, Option<u64>);
-
-fn track_key(file: &File) -> TrackKey {
-    (file.tid, file.fd, file.id, file.ino.get())
-}
-
-/// An open file that is followed.
-#[derive(Clone, Copy, Debug)]
-struct Track {
-    group: usize,
-    /// When it appeared; zero where it was there in the first reading.
-    since: Duration,
+/// How an open file is followed: three bytes, since every row has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Track {
+    group: u16,
     /// How many ages it has reached.
-    reached: usize,
-    /// The latest reading that holds it.
-    reading: u64,
-    /// The hash of the addresses that its group was chosen by: a socket is named after it
-    /// was opened.
-    names: u64,
+    reached: NonZeroU8,
+}
+
+impl Track {
+    /// The place of its group among [`Groups::groups`].
+    pub fn group(self) -> usize {
+        self.group.into()
+    }
 }
 
 /// The groups of one process's files, reading by reading.
@@ -114,13 +86,15 @@ pub struct Groups {
     ages: Ages,
     timeline: Timeline,
     groups: Vec<Group>,
-    index: HashMap<GroupKey, usize>,
+    /// What the groups have in common, for those who have to know without the rest.
+    keys: Arc<[GroupKey]>,
+    index: HashMap<GroupKey, u16>,
     /// The names that have a group of their own in each directory.
     names: HashMap<Text, HashSet<Text>>,
     listeners: Listeners,
-    tracks: HashMap<TrackKey, Track>,
     readings: u64,
-    /// When the reading before the next one was begun.
+    /// When the present reading was begun, and the one before.
+    at: Duration,
     before: Duration,
 }
 
@@ -131,11 +105,12 @@ impl Groups {
             ages: Ages::new(interval),
             timeline: Timeline::default(),
             groups: Vec::new(),
+            keys: Arc::new([]),
             index: HashMap::new(),
             names: HashMap::new(),
             listeners: Listeners::default(),
-            tracks: HashMap::new(),
             readings: 0,
+            at: Duration::ZERO,
             before: Duration::ZERO,
         }
     }
@@ -143,6 +118,30 @@ impl Groups {
     /// The groups, in the order in which they appeared; those too of which nothing is left.
     pub fn groups(&self) -> &[Group] {
         &self.groups
+    }
+
+    /// What each of the groups has in common, in the same order.
+    pub fn keys(&self) -> Arc<[GroupKey]> {
+        Arc::clone(&self.keys)
+    }
+
+    /// Groups put together by a part of what they have in common, in the order in which the first
+    /// of each appeared.
+    pub fn by<K: Clone + Eq + std::hash::Hash>(
+        &self,
+        part: impl Fn(&GroupKey) -> K,
+    ) -> Vec<(K, Course)> {
+        let mut places = HashMap::new();
+        let mut sums: Vec<(K, Course)> = Vec::new();
+        for group in &self.groups {
+            let key = part(&group.key);
+            let place = *places.entry(key.clone()).or_insert_with(|| {
+                sums.push((key, Course::default()));
+                sums.len() - 1
+            });
+            sums[place].1.add(&group.course);
+        }
+        sums
     }
 
     /// The times that the histories of the groups are divided by.
@@ -160,167 +159,137 @@ impl Groups {
         self.readings
     }
 
-    /// The group of a file that the latest reading holds, and when the file appeared.
-    pub fn group_of(&self, file: &File) -> Option<(usize, Duration)> {
-        let track = self.tracks.get(&track_key(file))?;
-        Some((track.group, track.since))
-    }
-
-    /// Takes in the next reading, which was begun at `at`, counted from the first one by a clock
-    /// that nobody sets. `opener` says which call opened a file, where that is to part groups.
-    pub fn observe(
-        &mut self,
-        reading: &FilesReading,
-        at: Duration,
-        mut opener: impl FnMut(&File) -> Option<OpenerId>,
-    ) {
-        let first = self.readings == 0;
+    /// Begins the next reading, which was begun at `at`, counted from the first one by a clock
+    /// that nobody sets.
+    pub(super) fn begin(&mut self, at: Duration, files: &[Arc<File>]) {
         self.readings += 1;
-        if !first && self.timeline.advance(at) {
-            for group in &mut self.groups {
-                group.flows.iter_mut().for_each(Flow::fold);
-                group.levels.fold();
-            }
+        self.before = std::mem::replace(&mut self.at, at);
+        if !self.is_first() && self.timeline.advance(at) {
+            self.groups.iter_mut().for_each(|group| group.course.fold());
         }
-        self.listeners.learn(reading.files.iter().map(|file| &**file));
-        for file in &reading.files {
-            self.see(file, at, first, &mut opener);
+        self.listeners.learn(files.iter().map(|file| &**file));
+        self.groups.iter_mut().for_each(|group| group.course.begin());
+    }
+
+    /// Ends a reading: every file was told.
+    pub(super) fn end(&mut self) {
+        let slots = self.timeline.len();
+        if !self.is_first() {
+            self.groups.iter_mut().for_each(|group| group.course.note(slots));
         }
-        self.forget_closed(reading);
-        self.before = at;
-        for group in &mut self.groups {
-            group.oldest = None;
-            if !first {
-                group.levels.note(self.timeline.len(), group.count);
-            }
-        }
-        for track in self.tracks.values() {
-            let oldest = &mut self.groups[track.group].oldest;
-            *oldest = Some(oldest.map_or(track.since, |since| since.min(track.since)));
+        if self.keys.len() != self.groups.len() {
+            self.keys = self.groups.iter().map(|group| group.key.clone()).collect();
         }
     }
 
-    /// One file of a reading.
-    fn see(
+    fn is_first(&self) -> bool {
+        self.readings == 1
+    }
+
+    /// A file that the readings before did not hold.
+    pub(super) fn appear(&mut self, file: &File, seen: Seen, opener: Option<OpenerId>) -> Track {
+        let (group, first) = (self.group_for(file, opener), self.is_first());
+        let course = &mut self.groups[usize::from(group)].course;
+        course.count += 1;
+        course.see(file, seen);
+        if !first {
+            course.opened += 1;
+            if let Some(slot) = self.timeline.slot(self.at) {
+                course.flow_mut(0).at(slot).came += 1;
+            }
+        }
+        let mut track = Track { group, reached: NonZeroU8::MIN };
+        self.age(&mut track, seen);
+        track
+    }
+
+    /// A file that the reading before held too, there as `before`.
+    pub(super) fn stay(
         &mut self,
-        file: &File,
-        at: Duration,
-        first: bool,
-        opener: &mut impl FnMut(&File) -> Option<OpenerId>,
+        track: &mut Track,
+        before: &Arc<File>,
+        file: &Arc<File>,
+        seen: Seen,
     ) {
-        let key = track_key(file);
-        let names = names(file);
-        let (readings, ages) = (self.readings, self.ages);
-        match self.tracks.get_mut(&key) {
-            // Two descriptors of one table never are the same: a source that says so is not
-            // counted twice.
-            Some(track) if track.reading == readings => return,
-            // Nothing is new of most files.
-            Some(track)
-                if track.names == names
-                    && (track.since.is_zero()
-                        || at.saturating_sub(track.since) < ages.age(track.reached)) =>
-            {
-                track.reading = readings;
-                return;
-            }
-            _ => {}
+        // A socket is named after it was opened.
+        if !Arc::ptr_eq(before, file) && names(before) != names(file) {
+            let opener = self.groups[track.group()].key.opener;
+            let group = self.group_for(file, opener);
+            self.regroup(*track, group, seen);
+            track.group = group;
         }
-        let mut track = match self.tracks.get(&key) {
-            Some(&track) if track.names == names => track,
-            Some(&track) => {
-                let group = self.group_for(file, &self.groups[track.group].key.opener.clone());
-                self.move_track(track, group);
-                Track { group, names, ..track }
-            }
-            None => {
-                let group = self.group_for(file, &opener(file));
-                let group_now = &mut self.groups[group];
-                group_now.count += 1;
-                let since = if first { Duration::ZERO } else { at };
-                if !first {
-                    group_now.opened += 1;
-                    if let Some(slot) = self.timeline.slot(at) {
-                        group_now.flow_mut(0).at(slot).came += 1;
-                    }
-                }
-                Track { group, since, reached: 1, reading: 0, names }
-            }
-        };
-        if !track.since.is_zero() {
-            let reached = ages.reached(at.saturating_sub(track.since));
-            for age in track.reached..reached {
-                let group = &mut self.groups[track.group];
-                if let Some(slot) = self.timeline.slot(track.since + ages.age(age)) {
-                    group.flow_mut(age).at(slot).came += 1;
-                }
-            }
-            track.reached = reached;
-        }
-        track.reading = readings;
-        self.tracks.insert(key, track);
+        self.groups[track.group()].course.see(file, seen);
+        self.age(track, seen);
     }
 
-    /// Takes what the reading doesn't hold as closed. Of one that isn't complete, only what has
-    /// lost its number to another file.
-    fn forget_closed(&mut self, reading: &FilesReading) {
-        let taken: HashSet<_> = if reading.complete {
-            HashSet::new()
-        } else {
-            reading.files.iter().map(|file| (file.tid, file.fd)).collect()
+    /// A file of which an incomplete reading does not tell whether it is there.
+    pub(super) fn doubt(&mut self, track: Track, file: &File, seen: Seen) {
+        self.groups[track.group()].course.see(file, seen);
+    }
+
+    /// A file that is closed.
+    pub(super) fn go(&mut self, track: Track, seen: Seen) {
+        let course = &mut self.groups[track.group()].course;
+        course.count = course.count.saturating_sub(1);
+        course.closed += 1;
+        // What was there from the start has reached every age as soon as the watch had.
+        let reached = match seen.is_at_least() {
+            true => self.ages.reached(self.before),
+            false => usize::from(track.reached.get()),
         };
-        let (readings, ages) = (self.readings, self.ages);
-        let (before, last) = (self.before, self.timeline.len().checked_sub(1));
-        let groups = &mut self.groups;
-        self.tracks.retain(|key, track| {
-            let gone =
-                track.reading != readings && (reading.complete || taken.contains(&(key.0, key.1)));
-            if gone {
-                let group = &mut groups[track.group];
-                group.count = group.count.saturating_sub(1);
-                group.closed += 1;
-                // What was there from the start has reached every age as soon as the watch had.
-                let reached = match track.since.is_zero() {
-                    true => ages.reached(before),
-                    false => track.reached,
-                };
-                for age in 0..reached {
-                    if let Some(slot) = last {
-                        group.flow_mut(age).at(slot).went += 1;
-                    }
-                }
+        if let Some(slot) = self.timeline.len().checked_sub(1) {
+            for age in 0..reached {
+                course.flow_mut(age).at(slot).went += 1;
             }
-            !gone
-        });
+        }
+    }
+
+    /// Notes the ages that a file has reached since the reading before.
+    fn age(&mut self, track: &mut Track, seen: Seen) {
+        let before = usize::from(track.reached.get());
+        let age = self.at.saturating_sub(seen.after());
+        if seen.is_at_least() || before >= MAX_AGES || age < self.ages.age(before) {
+            return;
+        }
+        let reached = self.ages.reached(age);
+        let course = &mut self.groups[track.group()].course;
+        for age in before..reached {
+            if let Some(slot) = self.timeline.slot(seen.after() + self.ages.age(age)) {
+                course.flow_mut(age).at(slot).came += 1;
+            }
+        }
+        // There are 24 ages, and a file that has reached one has reached the first.
+        track.reached =
+            u8::try_from(reached).ok().and_then(NonZeroU8::new).unwrap_or(NonZeroU8::MIN);
     }
 
     /// Moves a file to another group, with its past.
-    fn move_track(&mut self, track: Track, to: usize) {
+    fn regroup(&mut self, track: Track, to: u16, seen: Seen) {
         if to == track.group {
             return;
         }
-        let appeared = !track.since.is_zero();
         for (group, comes) in [(track.group, false), (to, true)] {
-            let group = &mut self.groups[group];
+            let course = &mut self.groups[usize::from(group)].course;
             let add = |number: &mut u64| {
                 *number = if comes { *number + 1 } else { number.saturating_sub(1) };
             };
-            add(&mut group.count);
-            if appeared {
-                add(&mut group.opened);
-                for age in 0..track.reached {
-                    if let Some(slot) = self.timeline.slot(track.since + self.ages.age(age)) {
-                        add(&mut group.flow_mut(age).at(slot).came);
+            add(&mut course.count);
+            if !seen.is_at_least() {
+                add(&mut course.opened);
+                for age in 0..track.reached.get().into() {
+                    if let Some(slot) = self.timeline.slot(seen.after() + self.ages.age(age)) {
+                        add(&mut course.flow_mut(age).at(slot).came);
                     }
                 }
             }
         }
     }
 
-    /// The index of a file's group, which is made where there is none.
-    fn group_for(&mut self, file: &File, opener: &Option<OpenerId>) -> usize {
+    /// The place of a file's group, which is made where there is none.
+    fn group_for(&mut self, file: &File, opener: Option<OpenerId>) -> u16 {
         let label = label::label(file, &self.listeners);
-        let mut key = GroupKey { kind: file.kind, label, opener: *opener };
+        let netns = file.socket.as_ref().and_then(|socket| socket.netns);
+        let mut key = GroupKey { kind: file.kind, label, netns, opener };
         if let Some(&index) = self.index.get(&key) {
             return index;
         }
@@ -335,12 +304,17 @@ impl Groups {
                 key.label = [directory, b"*"].concat().into();
             }
         }
-        if self.groups.len() >= MAX_GROUPS && !self.index.contains_key(&key) {
-            key = GroupKey { label: OTHERS.into(), opener: None, ..key };
+        if self.groups.len() >= MAX_PARTED && !self.index.contains_key(&key) {
+            key.opener = None;
         }
+        if self.groups.len() >= MAX_GROUPS && !self.index.contains_key(&key) {
+            key = GroupKey { label: OTHERS.into(), netns: None, ..key };
+        }
+        // There is one such group a kind beyond the most: far from 65,536 in all.
+        let next = u16::try_from(self.groups.len()).unwrap_or(u16::MAX);
         *self.index.entry(key).or_insert_with_key(|key| {
-            self.groups.push(Group::new(key.clone()));
-            self.groups.len() - 1
+            self.groups.push(Group { key: key.clone(), course: Course::default() });
+            next
         })
     }
 }
@@ -351,7 +325,7 @@ fn names(file: &File) -> u64 {
 
     let Some(socket) = &file.socket else { return 0 };
     let mut hasher = DefaultHasher::new();
-    let listens = socket.state == Some(super::State::LISTEN);
+    let listens = socket.state == Some(State::LISTEN);
     (&socket.local, &socket.remote, listens).hash(&mut hasher);
     hasher.finish()
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::model::groups::Groups;
-use crate::model::{File, FileId, FilesReading, Kind, Source, sample};
+use crate::model::groups::Opening;
+use crate::model::{File, FileId, FilesReading, History, Kind, Source, sample};
 
 /// Numbers that look like chance and are the same in each run (SplitMix64).
 struct Chance(u64);
@@ -45,7 +45,7 @@ impl Chance {
 /// One process's files of one group, watched reading by reading.
 struct Program {
     chance: Chance,
-    groups: Groups,
+    history: History,
     reading: FilesReading,
     /// When each of the reading's files is closed, in seconds.
     ends: Vec<f64>,
@@ -60,7 +60,7 @@ impl Program {
     fn new(seed: u64, interval: f64) -> Self {
         Self {
             chance: Chance(seed),
-            groups: Groups::new(Duration::from_secs_f64(interval)),
+            history: History::new(Duration::from_secs_f64(interval)),
             reading: FilesReading {
                 source: Source::Bpf,
                 time: SystemTime::UNIX_EPOCH,
@@ -90,7 +90,7 @@ impl Program {
     /// Reads, then lets the program live until the next reading is due.
     fn step(&mut self, live: impl FnOnce(&mut Self)) {
         let at = Duration::from_secs_f64(self.seconds);
-        self.groups.observe(&self.reading, at, |_| None);
+        self.history.observe(self.reading.clone(), at, |_| Opening::default());
         live(self);
         self.seconds += self.interval;
         let mut index = 0;
@@ -114,8 +114,9 @@ impl Program {
     }
 
     fn verdict(&self) -> Verdict {
-        match self.groups.groups() {
-            [group] => judge(group, self.groups.timeline(), self.groups.ages()),
+        let watch = self.history.groups();
+        match watch.groups() {
+            [group] => judge(&group.course, watch.timeline(), watch.ages()),
             groups => panic!("{} groups", groups.len()),
         }
     }

@@ -1,6 +1,7 @@
 //! The state of the table of one process's files.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Page;
 use super::dumps::FollowUp;
@@ -22,6 +23,8 @@ pub struct Files {
     pub session: u64,
     /// The process.
     pub pid: u32,
+    /// The time from one reading to the next.
+    pub delay: Duration,
     /// What the list of processes knew of it; none where it was named on the command line.
     pub known: Option<Process>,
     /// The latest reading; none before the first.
@@ -72,6 +75,7 @@ impl Files {
     pub fn new(
         session: u64,
         pid: u32,
+        delay: Duration,
         known: Option<Process>,
         arrangement: Arrangement,
         glyphs: Glyphs,
@@ -79,6 +83,7 @@ impl Files {
         Self {
             session,
             pid,
+            delay,
             known,
             table: None,
             order: Vec::new(),
@@ -120,6 +125,7 @@ impl Files {
             session: self.session,
             pid: self.pid,
             start_ticks: self.known.as_ref().map(|process| process.start_ticks),
+            delay: self.delay,
             arrangement: self.arrangement.clone(),
         }
     }

@@ -167,7 +167,8 @@ impl App {
     /// A first look at a process.
     fn look_at(&mut self, pid: u32, known: Option<Process>) -> Files {
         let arrangement = Arrangement { filter: self.filter.clone(), sort: None };
-        let mut files = Files::new(self.next_session(), pid, known, arrangement, self.theme.glyphs);
+        let mut files =
+            Files::new(self.next_session(), pid, self.delay, known, arrangement, self.theme.glyphs);
         if self.opened.source == Source::Procfs {
             files.no_dumps = Some(NO_DUMPS.to_owned());
         }

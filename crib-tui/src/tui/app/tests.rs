@@ -8,6 +8,7 @@ use std::time::Duration;
 use crossterm::event::KeyCode;
 
 use super::*;
+use crate::model::groups::Opening;
 use crate::model::{Process, ProcessesReading, sample};
 use crate::tui::stage::{Stage, reading_after};
 use crate::tui::widget::table::Direction;
@@ -84,7 +85,8 @@ fn an_answer_for_a_process_that_was_left_is_not_shown() {
     let old = stage.files_request();
     stage.press(KeyCode::Esc);
     stage.press(KeyCode::Enter);
-    let table = crate::model::History::default().observe(sample::reading());
+    let mut history = crate::model::History::new(Duration::from_secs(1));
+    let table = history.observe(sample::reading(), Duration::ZERO, |_| Opening::default());
     let order = old.arrangement.order(&table);
     let outcome = FilesOutcome::Read { table, arrangement: old.arrangement, order };
     stage.happen(Event::Reply(Reply::Files { session: old.session, outcome }));

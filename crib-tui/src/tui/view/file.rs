@@ -193,7 +193,10 @@ fn file(lines: &mut Lines, screen: &FileScreen, facts: &Facts<'_>) {
     if matches!(screen.root, Root::Flight { .. }) {
         return;
     }
-    let seen = age(row.seen.age(facts.now));
+    let Some(table) = facts.table else { return };
+    // The file may have been read later than the table.
+    let elapsed = table.elapsed + facts.now.duration_since(table.time).unwrap_or_default();
+    let seen = age(row.seen.age(elapsed));
     lines.field(
         "seen for",
         match row.seen.is_at_least() {

@@ -1,6 +1,6 @@
 //! The table of one process's files.
 
-use std::time::SystemTime;
+use std::time::Duration;
 
 use ratatui::buffer::Buffer;
 use ratatui::style::Style;
@@ -18,7 +18,8 @@ use crate::tui::widget::table::{Align, Column, Direction, FILL, Rows, draw_headi
 /// What all cells of the table need.
 pub struct Context {
     theme: Theme,
-    now: SystemTime,
+    /// How long after the first reading that is.
+    now: Duration,
     shift: u16,
 }
 
@@ -180,7 +181,7 @@ fn waiting<'a>(queued: Option<Queued>) -> Value<'a> {
 }
 
 /// For how long a file has been seen; `>` where it was there before the first reading.
-fn seen(seen: Seen, now: SystemTime) -> String {
+fn seen(seen: Seen, now: Duration) -> String {
     let text = age(seen.age(now));
     if seen.is_at_least() { format!(">{text}") } else { text }
 }
@@ -201,7 +202,7 @@ pub fn draw(app: &App, files: &Files, regions: &Regions, buffer: &mut Buffer) {
     let Some(table) = files.table.as_ref().filter(|_| !files.order.is_empty()) else {
         return say(buffer, regions.body, &nothing(files), app.theme.dim, &app.theme);
     };
-    let context = Context { theme: app.theme, now: table.time, shift: files.shift };
+    let context = Context { theme: app.theme, now: table.elapsed, shift: files.shift };
     let at = |index: usize| &table.rows[files.order[index] as usize];
     let rows = Rows {
         len: files.order.len(),

@@ -1,7 +1,7 @@
 //! The state of the screen about one file.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::Duration;
 
 use super::Link;
 use crate::model::{File, Presence, Seen, TrackedFile};
@@ -42,11 +42,12 @@ impl FileScreen {
         Some(Self { root, row: row.clone(), sheet: Sheet::default() })
     }
 
-    /// A file of which no more is known yet than `file` says.
-    pub fn of_file(root: Root, file: File, now: SystemTime) -> Self {
+    /// A file of which no more is known yet than `file` says, seen so long after the first reading.
+    pub fn of_file(root: Root, file: File, elapsed: Duration) -> Self {
         let row = TrackedFile {
             file: Arc::new(file),
-            seen: Seen::at_least_since(now),
+            seen: Seen::at_least_since(elapsed),
+            track: None,
             presence: Presence::Open,
             recv: Default::default(),
             send: Default::default(),

@@ -1,0 +1,109 @@
+//! A watch of one process: its readings compared, its groups, and who opens its files.
+
+mod openers;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::model::groups::Groups;
+use crate::model::leaks::{Leaks, Traced};
+use crate::model::{FilesReading, FilesTable, History, ReadError};
+use crate::procfs::{self, Image};
+
+pub use openers::{Frames, Openers};
+
+/// A watch of one process. Begins with the first reading, and ends when the process runs another
+/// program: whoever goes on after that begins anew.
+pub struct Watch {
+    pid: u32,
+    history: History,
+    /// When the first reading was begun, or the one that is to be the first.
+    began: Option<(Instant, SystemTime)>,
+    /// How long after that the present reading was begun.
+    at: Duration,
+    image: Option<Image>,
+    openers: Openers,
+}
+
+impl Watch {
+    /// A watch of a process of which nothing was read yet, with this time between two readings.
+    pub fn new(pid: u32, interval: Duration) -> Self {
+        Self {
+            pid,
+            history: History::new(interval),
+            began: None,
+            at: Duration::ZERO,
+            image: procfs::image(pid),
+            openers: Openers::new(pid),
+        }
+    }
+
+    /// Traces who opens files, from now on.
+    ///
+    /// # Errors
+    /// As [`Openers::trace`].
+    pub fn trace(&mut self, fd_limit: Option<u64>) -> Result<(), ReadError> {
+        let elapsed = self.elapsed();
+        if self.openers.is_tracing() { Ok(()) } else { self.openers.trace(fd_limit, elapsed) }
+    }
+
+    /// Ends the tracing.
+    pub fn end_trace(&mut self) {
+        self.openers.end();
+    }
+
+    /// To be called before each reading.
+    pub fn begin_reading(&mut self) {
+        if self.history.latest().is_none() {
+            self.began = Some((Instant::now(), SystemTime::now()));
+        }
+        self.at = self.elapsed();
+        self.openers.begin_reading();
+    }
+
+    /// Whether the process runs another program than when the watch began.
+    pub fn is_another_image(&self) -> bool {
+        let image = procfs::image(self.pid);
+        self.image.is_some() && image.is_some() && image != self.image
+    }
+
+    /// Takes in the reading that was begun.
+    pub fn observe(&mut self, reading: FilesReading) -> Arc<FilesTable> {
+        let openers = &mut self.openers;
+        self.history.observe(reading, self.at, |file| openers.opening(file))
+    }
+
+    /// The groups so far.
+    pub fn groups(&self) -> &Groups {
+        self.history.groups()
+    }
+
+    /// How openings are traced; none where they are not.
+    pub fn traced(&self) -> Option<Traced> {
+        self.openers.traced()
+    }
+
+    /// The stacks of openers, as far as they were looked up; some more are with each call.
+    pub fn frames(&mut self) -> Arc<Frames> {
+        self.openers.look_up([]);
+        self.openers.frames()
+    }
+
+    /// What the watch comes to; none before the first reading.
+    pub fn report(&mut self) -> Option<Leaks> {
+        let table = self.history.latest()?;
+        let (_, time) = self.began?;
+        let mut report = Leaks::new(self.history.groups(), table, time, self.traced());
+        self.openers.look_up(report.groups.iter().filter_map(|group| group.opener));
+        let frames = self.openers.frames();
+        for group in &mut report.groups {
+            group.stack = group.opener.and_then(|opener| frames.get(&opener).cloned());
+        }
+        Some(report)
+    }
+
+    /// How long ago the first reading was begun; zero before that.
+    pub fn elapsed(&self) -> Duration {
+        self.began.map_or(Duration::ZERO, |(began, _)| began.elapsed())
+    }
+}

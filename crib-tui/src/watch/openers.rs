@@ -1,0 +1,191 @@
+//! The calls that opened a process's files: each distinct stack is one opener.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crib_common::trace::Opened;
+
+use crate::kernel::trace::{Tracer, now};
+use crate::model::groups::{OpenerId, Opening};
+use crate::model::leaks::{Frame, Traced};
+use crate::model::{File, ReadError};
+use crate::stacks::{Stacks, Top, Unwinder};
+
+/// The stacks of openers, innermost frame first.
+pub type Frames = HashMap<OpenerId, Arc<[Frame]>>;
+
+/// Openers that are told apart at most.
+const MAX_OPENERS: usize = 4096;
+
+/// Stacks whose functions are looked up in one reading at most, unless they are asked for: each
+/// may take milliseconds.
+const LOOKED_UP: usize = 8;
+
+/// The openers of one process's files, traced while [`Openers::is_tracing`]. What was learned
+/// stays after that.
+pub struct Openers {
+    pid: u32,
+    tracer: Option<Tracer>,
+    unwinder: Unwinder,
+    /// The addresses that an opener stands for.
+    known: Vec<Vec<u64>>,
+    index: HashMap<Vec<u64>, OpenerId>,
+    /// The frames of those openers that were asked for.
+    frames: Arc<Frames>,
+    /// Openings whose stacks had no room among the known ones.
+    untold: u64,
+    /// When the first reading was begun (see [`now`]).
+    origin: u64,
+    /// When the reading before the present one was begun (see [`now`]): what is new in this one
+    /// was opened later.
+    since: u64,
+    next_since: u64,
+}
+
+impl Openers {
+    /// Of a process of which nothing was traced yet.
+    pub fn new(pid: u32) -> Self {
+        Self {
+            pid,
+            tracer: None,
+            unwinder: Unwinder::new(pid),
+            known: Vec::new(),
+            index: HashMap::new(),
+            frames: Arc::default(),
+            untold: 0,
+            origin: 0,
+            since: 0,
+            next_since: 0,
+        }
+    }
+
+    /// Begins to trace; the first reading was begun so long ago.
+    ///
+    /// # Errors
+    /// As [`Tracer::start`].
+    pub fn trace(&mut self, fd_limit: Option<u64>, elapsed: Duration) -> Result<(), ReadError> {
+        self.tracer = Some(Tracer::start(self.pid, fd_limit)?);
+        let now = now();
+        self.origin = now.saturating_sub(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX));
+        (self.since, self.next_since) = (now, now);
+        Ok(())
+    }
+
+    /// Ends the tracing.
+    pub fn end(&mut self) {
+        self.tracer = None;
+    }
+
+    /// Whether openings are traced.
+    pub fn is_tracing(&self) -> bool {
+        self.tracer.is_some()
+    }
+
+    /// To be called before each reading.
+    pub fn begin_reading(&mut self) {
+        self.since = self.next_since;
+        self.next_since = now();
+    }
+
+    /// How a file that is new in this reading was opened, as far as that was seen.
+    pub fn opening(&mut self, file: &File) -> Opening {
+        // The tables of threads of their own have the same numbers for other files.
+        let fd = file.fd.filter(|_| file.tid.is_none());
+        let tracer = self.tracer.as_ref();
+        let opened = fd.zip(tracer).and_then(|(fd, tracer)| Some((fd, tracer.opened(fd)?)));
+        // What was noted before is of another file that had the number: this one came in a way
+        // that is not seen.
+        match opened.filter(|(_, opened)| opened.time >= self.since) {
+            None => Opening::default(),
+            Some((fd, opened)) => Opening {
+                opener: self.opener(fd, &opened),
+                at: Some(Duration::from_nanos(opened.time.saturating_sub(self.origin))),
+            },
+        }
+    }
+
+    /// The opener of a descriptor; none where its stack was lost.
+    fn opener(&mut self, fd: u32, opened: &Opened) -> Option<OpenerId> {
+        if opened.stack < 0 {
+            return None;
+        }
+        let addresses = self.addresses(fd, opened);
+        if let Some(&opener) = self.index.get(&addresses) {
+            return Some(opener);
+        }
+        if addresses.is_empty() {
+            return None;
+        }
+        if self.known.len() >= MAX_OPENERS {
+            self.untold += 1;
+            return None;
+        }
+        let opener = OpenerId(self.known.len() as u32);
+        self.known.push(addresses.clone());
+        self.index.insert(addresses, opener);
+        Some(opener)
+    }
+
+    /// The addresses of the stack that opened a descriptor, innermost first.
+    fn addresses(&mut self, fd: u32, opened: &Opened) -> Vec<u64> {
+        let Some(tracer) = &self.tracer else { return Vec::new() };
+        let mut by_frame_pointers = tracer.stack(opened.stack);
+        let snapshot = tracer.snapshot(fd, opened);
+        let ip = by_frame_pointers.first().copied();
+        let ip = ip.or_else(|| snapshot.as_ref().map(|snapshot| snapshot.ip));
+        if ip.is_some_and(|ip| !self.unwinder.is_code(ip)) {
+            // Something was loaded since.
+            self.unwinder.renew_maps();
+        }
+        // Where a function uses the frame pointer for something else, the kernel goes astray.
+        let is_code = |&&address: &&u64| self.unwinder.is_code(address);
+        let code = by_frame_pointers.iter().take_while(is_code).count();
+        by_frame_pointers.truncate(code.max(1));
+        let Some(snapshot) = snapshot else { return by_frame_pointers };
+        let bytes = snapshot.bytes.get(..snapshot.len as usize).unwrap_or_default();
+        let top = Top { ip: snapshot.ip, sp: snapshot.sp, fp: snapshot.fp, bytes };
+        let mut unwound = self.unwinder.unwind(&top);
+        // The copy of the stack has an end, beyond which the kernel may have come.
+        let last = unwound.last().copied();
+        match by_frame_pointers.iter().rposition(|&address| Some(address) == last) {
+            Some(same) => unwound.extend(&by_frame_pointers[same + 1..]),
+            None if unwound.len() < 2 => return by_frame_pointers,
+            None => {}
+        }
+        unwound
+    }
+
+    /// Looks up the functions in the stacks of these openers, and of some others.
+    pub fn look_up(&mut self, openers: impl IntoIterator<Item = OpenerId>) {
+        let others = (0..self.known.len() as u32).map(OpenerId);
+        let others = others.filter(|opener| !self.frames.contains_key(opener)).take(LOOKED_UP);
+        let wanted: Vec<_> = openers.into_iter().chain(others).collect();
+        let missing = |opener: &OpenerId| {
+            self.known.get(opener.0 as usize).is_some() && !self.frames.contains_key(opener)
+        };
+        let missing: Vec<_> = wanted.into_iter().filter(missing).collect();
+        if missing.is_empty() {
+            return;
+        }
+        self.unwinder.renew_maps();
+        let stacks = Stacks::new(self.pid, self.unwinder.maps().to_vec());
+        let frames = Arc::make_mut(&mut self.frames);
+        for opener in missing {
+            let addresses = &self.known[opener.0 as usize];
+            frames.entry(opener).or_insert_with(|| stacks.frames(addresses).into());
+        }
+    }
+
+    /// The stacks whose functions were looked up.
+    pub fn frames(&self) -> Arc<Frames> {
+        Arc::clone(&self.frames)
+    }
+
+    /// How openings are seen, and how many were lost; none while nothing is traced.
+    pub fn traced(&self) -> Option<Traced> {
+        let tracer = self.tracer.as_ref()?;
+        let lost = tracer.lost();
+        Some(Traced { at: tracer.at(), lost: lost.stacks + lost.descriptors + self.untold })
+    }
+}
