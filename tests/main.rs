@@ -24,3 +24,4 @@ mod ss;
 mod support;
 mod terminal;
 mod threads;
+mod watching;

@@ -135,7 +135,7 @@ fn draw(criterion: &mut Criterion) {
         app.update(Event::Tick);
         let arrangement = Arrangement::default();
         let order = arrangement.order(&table);
-        let outcome = FilesOutcome::Read { table, arrangement, order };
+        let outcome = FilesOutcome::Read { table, arrangement, order, watched: Box::default() };
         app.update(Event::Reply(Reply::Files { session: 1, outcome }));
         let mut terminal = Terminal::new(TestBackend::new(200, 50)).expect("in memory");
         group.bench_function(BenchmarkId::new("a frame", count), |bencher| {

@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::json::{self, Header};
 use super::table::{Layout, write_cells, write_line};
 use crate::model::column::Align;
-use crate::model::leaks::{Frame, LeakGroup, Leaks, Traced};
+use crate::model::leaks::{LeakGroup, Leaks, Traced};
+use crate::model::{PerSecond, Seconds};
 
 /// The document of `leaks`.
 #[derive(Serialize)]
@@ -111,8 +112,8 @@ fn cells(group: &LeakGroup) -> Vec<String> {
         group.count.to_string(),
         group.opened.to_string(),
         group.closed.to_string(),
-        rate(group.per_second),
-        group.oldest_seconds.map(duration).unwrap_or_default(),
+        PerSecond(group.per_second).to_string(),
+        group.oldest_seconds.map(|age| Seconds(age).to_string()).unwrap_or_default(),
         group.label.to_string(),
     ]
 }
@@ -125,17 +126,19 @@ fn summary(leaks: &Leaks) -> Vec<String> {
         "{} ({}), watched for {}: {}{limit} descriptors",
         process.pid,
         process.comm,
-        duration(leaks.seconds),
+        Seconds(leaks.seconds),
         leaks.fd_count,
     )];
     let suspected = leaks.groups.iter().filter(|group| group.suspected).count();
     lines.push(match (suspected, leaks.seconds_to_limit) {
         (0, _) => "no leak is suspected: no group only grows".into(),
-        (_, None) => format!("a leak is suspected: descriptors grow by {}", rate(leaks.per_second)),
+        (_, None) => {
+            format!("a leak is suspected: descriptors grow by {}", PerSecond(leaks.per_second))
+        }
         (_, Some(seconds)) => format!(
             "a leak is suspected: descriptors grow by {}; the limit is reached in {}",
-            rate(leaks.per_second),
-            duration(seconds)
+            PerSecond(leaks.per_second),
+            Seconds(seconds)
         ),
     });
     lines
@@ -152,49 +155,7 @@ fn evidence(out: &mut impl Write, group: &LeakGroup, layout: Layout) -> io::Resu
     let frames = group.stack.iter().flat_map(|stack| stack.iter());
     frames
         .enumerate()
-        .try_for_each(|(n, frame)| write_line(out, &format!("  #{n:<2} {}", place(frame)), layout))
-}
-
-/// `function at file:line (module+offset)`, as far as that is known.
-fn place(frame: &Frame) -> String {
-    let mut text = match &frame.symbol {
-        Some(symbol) => symbol.to_string(),
-        None => format!("{:#x}", frame.address),
-    };
-    if let Some(file) = &frame.file {
-        text.push_str(&format!(" at {file}"));
-        if let Some(line) = frame.line {
-            text.push_str(&format!(":{line}"));
-        }
-    }
-    match (&frame.module, frame.offset) {
-        (Some(module), Some(offset)) => text.push_str(&format!(" ({module}+{offset:#x})")),
-        (Some(module), None) => text.push_str(&format!(" ({module})")),
-        _ => {}
-    }
-    text
-}
-
-/// `+10.0/s`, `+1.0/min` or `+0.5/h`: whatever has a digit before the point.
-fn rate(per_second: f64) -> String {
-    let unit = [(1.0, "s"), (60.0, "min"), (3600.0, "h")];
-    let fits = |&(factor, _): &(f64, &str)| (per_second * factor).abs() >= 0.95;
-    let (factor, name) = unit.into_iter().find(fits).unwrap_or((3600.0, "h"));
-    match per_second == 0.0 {
-        true => "0".into(),
-        false => format!("{:+.1}/{name}", per_second * factor),
-    }
-}
-
-/// `29.5s`, `13m32s`, `5h07m` or `12d`.
-fn duration(seconds: f64) -> String {
-    let whole = seconds.round() as u64;
-    match whole {
-        0..60 => format!("{seconds:.1}s"),
-        60..3600 => format!("{}m{:02}s", whole / 60, whole % 60),
-        3600..172_800 => format!("{}h{:02}m", whole / 3600, whole / 60 % 60),
-        _ => format!("{}d", whole / 86_400),
-    }
+        .try_for_each(|(n, frame)| write_line(out, &format!("  #{n:<2} {}", frame), layout))
 }
 
 #[cfg(test)]
@@ -205,7 +166,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::model::leaks::TracedAt;
+    use crate::model::leaks::{Frame, TracedAt};
     use crate::model::{Kind, Source, sample};
 
     fn group(label: &str, suspected: bool, (opened, closed): (u64, u64)) -> LeakGroup {
@@ -318,11 +279,13 @@ mod tests {
 
     #[test]
     fn rates_and_times_have_the_unit_that_fits() {
-        let rates = [10.0, 1.0, 0.5, -2.0, 1.0 / 60.0, 0.001, 0.00001, 0.0].map(rate);
+        let rates = [10.0, 1.0, 0.5, -2.0, 1.0 / 60.0, 0.001, 0.00001, 0.0]
+            .map(|rate| PerSecond(rate).to_string());
         let expected =
             ["+10.0/s", "+1.0/s", "+30.0/min", "-2.0/s", "+1.0/min", "+3.6/h", "+0.0/h", "0"];
         assert_eq!(rates, expected);
-        let times = [0.04, 59.4, 59.6, 812.0, 18_420.0, 1e6, 1e300].map(duration);
+        let times =
+            [0.04, 59.4, 59.6, 812.0, 18_420.0, 1e6, 1e300].map(|age| Seconds(age).to_string());
         assert_eq!(times[..6], ["0.0s", "59.4s", "1m00s", "13m32s", "5h07m", "11d"]);
     }
 }

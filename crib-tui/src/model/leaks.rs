@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -109,6 +110,27 @@ pub struct Frame {
     pub file: Option<Text>,
     /// The line in the source file.
     pub line: Option<u32>,
+}
+
+impl fmt::Display for Frame {
+    /// `function at file:line (module+offset)`, as far as that is known.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.symbol {
+            Some(symbol) => write!(f, "{symbol}")?,
+            None => write!(f, "{:#x}", self.address)?,
+        }
+        if let Some(file) = &self.file {
+            write!(f, " at {file}")?;
+            if let Some(line) = self.line {
+                write!(f, ":{line}")?;
+            }
+        }
+        match (&self.module, self.offset) {
+            (Some(module), Some(offset)) => write!(f, " ({module}+{offset:#x})"),
+            (Some(module), None) => write!(f, " ({module})"),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Leaks {

@@ -33,6 +33,7 @@ pub mod suspicion;
 mod tcp;
 mod text;
 mod time;
+pub mod trend;
 
 pub use dump::{Dump, DumpFiles, FlightHop};
 pub use epoll::{Epoll, Watch};
@@ -51,4 +52,4 @@ pub use reading::{DumpReading, FilesReading, ProcessesReading, ReadError, Source
 pub use socket::{Accept, Family, Peer, Protocol, Queued, Shutdown, Socket, SocketType, State};
 pub use tcp::{Tcp, TcpTimer};
 pub use text::{Text, escape};
-pub use time::{rfc3339, rfc3339_option};
+pub use time::{PerSecond, Seconds, rfc3339, rfc3339_option};

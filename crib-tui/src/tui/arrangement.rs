@@ -7,7 +7,8 @@ use super::view::files::COLUMNS;
 use super::widget::arrange::arrange;
 use super::widget::table::Sort;
 use crate::model::filter::Room;
-use crate::model::{FileRow, FilesTable, Filter, FilterError};
+use crate::model::groups::GroupName;
+use crate::model::{FileRow, FilesTable, Filter, FilterError, TrackedFile};
 
 /// What the user chose to see. Cheap to clone: a copy goes with each request, so that the
 /// reading thread arranges what it has read and drawing finds it ready.
@@ -15,6 +16,8 @@ use crate::model::{FileRow, FilesTable, Filter, FilterError};
 pub struct Arrangement {
     /// What the shown files must fulfil.
     pub filter: Option<ActiveFilter>,
+    /// The group that they must belong to.
+    pub group: Option<GroupName>,
     /// What they are sorted by; none for thread and descriptor, the order of the reading.
     pub sort: Option<Sort>,
 }
@@ -23,7 +26,18 @@ impl Arrangement {
     /// The places in `table.rows` of the rows to show, in order.
     pub fn order(&self, table: &FilesTable) -> Vec<u32> {
         let mut room = Room::default();
+        // Whether each of the smallest groups belongs to it.
+        let group = self.group.as_ref();
+        let held = group.map(|group| table.groups.iter().map(|key| group.holds(key)).collect());
+        let is_in_group = |row: &TrackedFile| {
+            held.as_ref().is_none_or(|held: &Vec<bool>| {
+                row.track.and_then(|track| held.get(track.group()).copied()).unwrap_or(false)
+            })
+        };
         arrange(&table.rows, COLUMNS, self.sort, |row| {
+            if !is_in_group(row) {
+                return false;
+            }
             self.filter.as_ref().is_none_or(|active| {
                 let row = FileRow {
                     process: &table.process,

@@ -29,6 +29,12 @@ pub enum Command {
     /// Sort by the column that is shown at this place, counted from 0.
     SortBy(usize),
     Pause,
+    /// Shows files in groups, or in groups of the next sort.
+    Groups,
+    /// Shows what grows.
+    Leaks,
+    /// Traces who opens files, or ends that.
+    Trace,
     Help,
     Suspend,
     Quit,
@@ -47,6 +53,10 @@ pub enum Context {
     Queue,
     /// All there is to say about one packet.
     Packet,
+    /// All files in groups.
+    Groups,
+    /// What grows among them.
+    Leaks,
     /// The help.
     Help,
 }
@@ -64,11 +74,11 @@ pub struct Binding {
     keys: &'static [(KeyCode, KeyModifiers, Command)],
 }
 
-use Context::{File, Files, Help, Packet, Picker, Queue};
+use Context::{File, Files, Groups, Help, Leaks, Packet, Picker, Queue};
 
-const ALL: &[Context] = &[Picker, Files, File, Queue, Packet, Help];
-const READINGS: &[Context] = &[Picker, Files, File, Queue, Packet];
-const TABLES: &[Context] = &[Picker, Files, Queue];
+const ALL: &[Context] = &[Picker, Files, File, Queue, Packet, Groups, Leaks, Help];
+const READINGS: &[Context] = &[Picker, Files, File, Queue, Packet, Groups, Leaks];
+const TABLES: &[Context] = &[Picker, Files, Queue, Groups];
 const SEARCHED: &[Context] = &[Picker, Files];
 const NONE: KeyModifiers = KeyModifiers::NONE;
 const CTRL: KeyModifiers = KeyModifiers::CONTROL;
@@ -94,7 +104,7 @@ pub const BINDINGS: &[Binding] = &[
         label: "Esc Backspace",
         help: "go back",
         footer: Some(("Esc", "back")),
-        contexts: &[Files, File, Queue, Packet, Help],
+        contexts: &[Files, File, Queue, Packet, Groups, Leaks, Help],
         keys: &[key(KeyCode::Esc, Command::Back), key(KeyCode::Backspace, Command::Back)],
     },
     Binding {
@@ -162,6 +172,27 @@ pub const BINDINGS: &[Binding] = &[
         footer: Some(("Space", "pause")),
         contexts: READINGS,
         keys: &[char(' ', Command::Pause)],
+    },
+    Binding {
+        label: "t",
+        help: "show files in groups: by label, kind, opener or network namespace",
+        footer: Some(("t", "groups")),
+        contexts: &[Files, Groups, Leaks],
+        keys: &[char('t', Command::Groups)],
+    },
+    Binding {
+        label: "l",
+        help: "show what grows, and whether a leak is suspected",
+        footer: Some(("l", "leaks")),
+        contexts: &[Files, Groups],
+        keys: &[char('l', Command::Leaks)],
+    },
+    Binding {
+        label: "o",
+        help: "trace who opens files, while groups or leaks are shown; once more ends it",
+        footer: Some(("o", "openers")),
+        contexts: &[Files, Groups, Leaks],
+        keys: &[char('o', Command::Trace)],
     },
     Binding {
         label: "w",
@@ -312,11 +343,15 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_screens_that_do_not_exist_do_nothing() {
-        for c in ['t', 'l', 'p'] {
-            for &context in ALL {
-                assert_eq!(command(context, &press(KeyCode::Char(c), NONE)), None);
-            }
+    fn keys_for_all_files_do_nothing_elsewhere() {
+        for &context in ALL {
+            let of = |c| command(context, &press(KeyCode::Char(c), NONE));
+            let table_or_watch = matches!(context, Files | Groups | Leaks);
+            assert_eq!(of('t'), table_or_watch.then_some(Command::Groups));
+            assert_eq!(of('o'), table_or_watch.then_some(Command::Trace));
+            let leaks = matches!(context, Files | Groups);
+            assert_eq!(of('l'), leaks.then_some(Command::Leaks));
+            assert_eq!(of('p'), None);
         }
     }
 

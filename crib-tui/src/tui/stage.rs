@@ -16,12 +16,16 @@ use super::theme::Theme;
 use super::view;
 use super::worker::{
     DumpOutcome, DumpRequest, FilesOutcome, FilesRequest, Opened, ProcessList, Reply, Request,
+    Tracing, Watched,
 };
-use crate::model::groups::Opening;
+use crate::model::groups::{OpenerId, Opening, summaries};
+use crate::model::leaks::Leaks;
+use crate::model::trend::Trend;
 use crate::model::{
     File, FilesReading, FilesTable, History, ProcessesReading, ReadError, Source, sample,
     sample_queues,
 };
+use crate::watch::Frames;
 
 /// The application, and what the reading thread would know.
 pub(crate) struct Stage {
@@ -33,7 +37,14 @@ pub(crate) struct Stage {
     pub(crate) wishes: Vec<Action>,
     /// What a dump finds.
     pub(crate) world: Vec<File>,
+    /// What comes of a wish to trace who opens files.
+    pub(crate) tracing: Tracing,
+    /// Who opens a descriptor, where that is traced.
+    pub(crate) opener: fn(u32) -> Option<OpenerId>,
+    /// The stacks of those who do.
+    pub(crate) frames: Arc<Frames>,
     history: History,
+    trend: Trend,
 }
 
 impl Stage {
@@ -53,7 +64,11 @@ impl Stage {
             pending: None,
             wishes: Vec::new(),
             world: sample_queues::files(),
+            tracing: Tracing::Refused("this kernel does not allow it".to_owned()),
+            opener: |_| None,
+            frames: Arc::default(),
             history: History::new(delay),
+            trend: Trend::default(),
         };
         stage.resize(80, 24);
         stage.happen(Event::Tick);
@@ -112,8 +127,13 @@ impl Stage {
 
     /// Answers the pending request with a list of processes.
     pub(crate) fn list(&mut self, reading: ProcessesReading) {
+        self.list_at(reading, Duration::from_secs(7200));
+    }
+
+    /// The same, so long after the system was started.
+    pub(crate) fn list_at(&mut self, reading: ProcessesReading, uptime: Duration) {
         assert_eq!(self.pending.take(), Some(Request::Processes));
-        let list = ProcessList { reading, uptime: Duration::from_secs(7200) };
+        let list = ProcessList { reading, uptime };
         self.happen(Event::Reply(Reply::Processes(Ok(list))));
     }
 
@@ -121,7 +141,10 @@ impl Stage {
     pub(crate) fn read(&mut self, reading: FilesReading) {
         // As long after the first reading as its time says.
         let elapsed = reading.time.duration_since(sample::time()).unwrap_or_default();
-        let table = self.history.observe(reading, elapsed, |_| Opening::default());
+        let table = self.history.observe(reading, elapsed, |file| Opening {
+            opener: file.fd.and_then(self.opener),
+            at: None,
+        });
         self.show(table);
     }
 
@@ -129,7 +152,30 @@ impl Stage {
         let request = self.files_request();
         let order = request.arrangement.order(&table);
         let arrangement = request.arrangement;
-        self.outcome(request.session, FilesOutcome::Read { table, arrangement, order });
+        let groups = self.history.groups();
+        let leaks = || {
+            let traced = match self.tracing {
+                Tracing::On(traced) if request.wish.trace => Some(traced),
+                _ => None,
+            };
+            let mut report = Leaks::new(groups, &table, sample::time(), traced);
+            for group in &mut report.groups {
+                group.stack = group.opener.and_then(|opener| self.frames.get(&opener).cloned());
+            }
+            Box::new(report)
+        };
+        self.trend.note(table.elapsed, table.open as u64);
+        let limit = table.process.fd_limit;
+        let watched = Box::new(Watched {
+            levels: groups.levels().to_vec(),
+            per_second: self.trend.per_second(),
+            seconds_to_limit: limit.and_then(|limit| self.trend.seconds_to(limit)),
+            groups: request.wish.groups.map(|by| (by, summaries(groups, by))),
+            leaks: request.wish.leaks.then(leaks),
+            tracing: if request.wish.trace { self.tracing.clone() } else { Tracing::Off },
+            frames: Arc::clone(&self.frames),
+        });
+        self.outcome(request.session, FilesOutcome::Read { table, arrangement, order, watched });
     }
 
     /// Answers the pending request with something else than files.

@@ -99,6 +99,8 @@ pub struct Glyphs {
     pub full: &'static str,
     /// A bar's empty part; one column wide.
     pub empty: &'static str,
+    /// From the lowest to the highest column of a sparkline; one column wide each.
+    pub levels: [&'static str; 8],
     /// Between the parts of a header.
     pub separator: &'static str,
     /// Whether names, too, must be shown in ASCII.
@@ -114,6 +116,7 @@ impl Glyphs {
         descending: "▼",
         full: "█",
         empty: "░",
+        levels: ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
         separator: "·",
         ascii: false,
     };
@@ -126,6 +129,7 @@ impl Glyphs {
         descending: "v",
         full: "#",
         empty: ".",
+        levels: ["_", ".", "-", "~", "=", "+", "*", "#"],
         separator: "|",
         ascii: true,
     };
@@ -143,9 +147,10 @@ mod tests {
 
     #[test]
     fn the_ascii_glyphs_are_ascii() {
-        let Glyphs { arrow, ellipsis, ascending, descending, full, empty, separator, ascii: _ } =
-            Theme::new(true, true).glyphs;
-        for glyph in [arrow, ellipsis, ascending, descending, full, empty, separator] {
+        let glyphs = Theme::new(true, true).glyphs;
+        let Glyphs { arrow, ellipsis, ascending, descending, full, empty, separator, .. } = glyphs;
+        let others = [arrow, ellipsis, ascending, descending, full, empty, separator];
+        for glyph in others.iter().chain(&glyphs.levels) {
             assert!(glyph.is_ascii());
         }
     }

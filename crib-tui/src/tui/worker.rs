@@ -9,11 +9,14 @@ use tokio::sync::{mpsc as replies, oneshot};
 use super::arrangement::Arrangement;
 use super::capture::{self, WriteRequest};
 use crate::export::pcap;
+use crate::model::groups::{GroupSummary, Grouping, summaries};
+use crate::model::leaks::{Leaks, Traced};
+use crate::model::trend::Trend;
 use crate::model::{
     Dump, DumpReading, FilesReading, FilesTable, ProcessState, ProcessesReading, ReadError, Source,
 };
 use crate::source;
-use crate::watch::Watch;
+use crate::watch::{Frames, Watch};
 
 /// What the reading thread is asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,6 +77,50 @@ pub struct FilesRequest {
     pub delay: Duration,
     /// How the result will be shown.
     pub arrangement: Arrangement,
+    /// What else is to be told.
+    pub wish: Wish,
+}
+
+/// What is to be told of all files beside the table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// Groups by this.
+    pub groups: Option<Grouping>,
+    /// What grows.
+    pub leaks: bool,
+    /// Who opens files, which is to be traced for it.
+    pub trace: bool,
+}
+
+/// What is told of all files beside the table.
+#[derive(Clone, Debug, Default)]
+pub struct Watched {
+    /// How many there were over time.
+    pub levels: Vec<u64>,
+    /// By how many they grew in a second, in the last minute.
+    pub per_second: Option<f64>,
+    /// Seconds until the limit is reached if that goes on.
+    pub seconds_to_limit: Option<f64>,
+    /// The groups that were wished for.
+    pub groups: Option<(Grouping, Vec<GroupSummary>)>,
+    /// What grows, where that was wished for.
+    pub leaks: Option<Box<Leaks>>,
+    /// Whether it is traced who opens files.
+    pub tracing: Tracing,
+    /// The stacks of openers, as far as their functions were looked up.
+    pub frames: Arc<Frames>,
+}
+
+/// Whether it is traced who opens files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Tracing {
+    /// It is not.
+    #[default]
+    Off,
+    /// It is.
+    On(Traced),
+    /// It can't be, in one line that says why.
+    Refused(String),
 }
 
 /// What the reading thread answers.
@@ -136,6 +183,8 @@ pub enum FilesOutcome {
         arrangement: Arrangement,
         /// Which rows to show, and in which order.
         order: Vec<u32>,
+        /// What else is told.
+        watched: Box<Watched>,
     },
     /// There is no process with that pid, and was none when it was asked for.
     NoProcess,
@@ -296,6 +345,9 @@ struct Session {
     number: u64,
     start_ticks: Option<u64>,
     watch: Option<Watch>,
+    trend: Trend,
+    /// Why openings can't be traced.
+    refused: Option<String>,
 }
 
 impl Session {
@@ -310,6 +362,9 @@ impl Session {
         let seen = self.start_ticks.is_some();
         // Another program has other leaks.
         let watch = self.watch.take().filter(|watch| !watch.is_another_image());
+        if watch.is_none() {
+            self.trend = Trend::default();
+        }
         let watch =
             self.watch.insert(watch.unwrap_or_else(|| Watch::new(request.pid, request.delay)));
         watch.begin_reading();
@@ -333,7 +388,25 @@ impl Session {
         let table = watch.observe(reading);
         let arrangement = request.arrangement;
         let order = arrangement.order(&table);
-        FilesOutcome::Read { table, arrangement, order }
+        let watched = Box::new(self.watched(&table, request.wish));
+        FilesOutcome::Read { table, arrangement, order, watched }
+    }
+
+    /// What is told of all files beside the table.
+    fn watched(&mut self, table: &FilesTable, wish: Wish) -> Watched {
+        let Some(watch) = &mut self.watch else { return Watched::default() };
+        let count = table.open as u64;
+        self.trend.note(table.elapsed, count);
+        let tracing = trace(watch, table, wish.trace, &mut self.refused);
+        Watched {
+            levels: watch.groups().levels().to_vec(),
+            per_second: self.trend.per_second(),
+            seconds_to_limit: table.process.fd_limit.and_then(|at| self.trend.seconds_to(at)),
+            groups: wish.groups.map(|by| (by, summaries(watch.groups(), by))),
+            leaks: if wish.leaks { watch.report().map(Box::new) } else { None },
+            tracing,
+            frames: watch.frames(),
+        }
     }
 
     fn dump<R: Readings>(&self, readings: &mut R, number: u64, dump: &Dump) -> DumpOutcome {
@@ -357,6 +430,34 @@ impl Session {
             return DumpOutcome::Ended;
         }
         DumpOutcome::Read(Box::new(reading))
+    }
+}
+
+/// Begins or ends tracing, as is wished. What was refused once is not tried again until it is
+/// wished for anew.
+fn trace(
+    watch: &mut Watch,
+    table: &FilesTable,
+    wished: bool,
+    refused: &mut Option<String>,
+) -> Tracing {
+    if !wished {
+        watch.end_trace();
+        *refused = None;
+        return Tracing::Off;
+    }
+    if refused.is_none()
+        && let Err(error) = match table.source {
+            Source::Bpf => watch.trace(table.process.fd_limit).map_err(|error| error.to_string()),
+            Source::Procfs => Err("/proc does not tell who opens files".to_owned()),
+        }
+    {
+        *refused = Some(error);
+    }
+    match (&refused, watch.traced()) {
+        (Some(why), _) => Tracing::Refused(why.clone()),
+        (None, Some(traced)) => Tracing::On(traced),
+        (None, None) => Tracing::Off,
     }
 }
 

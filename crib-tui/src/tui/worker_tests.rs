@@ -49,6 +49,7 @@ async fn outcomes(
             start_ticks,
             delay: Duration::from_secs(1),
             arrangement: Arrangement::default(),
+            wish: Wish::default(),
         }));
         let Some(Reply::Files { session: 1, outcome }) = worker.reply().await else {
             panic!("no answer")
@@ -104,6 +105,7 @@ async fn a_dump_of_another_process_under_the_same_pid_is_an_end() {
         start_ticks: None,
         delay: Duration::from_secs(1),
         arrangement: Arrangement::default(),
+        wish: Wish::default(),
     }));
     worker.reply().await;
     let ticket = Ticket { screen: 7, aim: Aim::Show };

@@ -5,6 +5,7 @@ mod ages;
 mod course;
 mod flow;
 mod label;
+mod summary;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ pub use ages::{Ages, MAX_AGES};
 pub use course::Course;
 pub use flow::{Count, Flow, Levels, MAX_SLOTS, Timeline};
 use label::Listeners;
+pub use summary::{GroupName, GroupSummary, Grouping, summaries};
 
 /// Groups that are told apart at most; further ones of a kind share one.
 pub const MAX_GROUPS: usize = 2048;
@@ -93,6 +95,8 @@ pub struct Groups {
     names: HashMap<Text, HashSet<Text>>,
     listeners: Listeners,
     readings: u64,
+    /// How many files there were in all, slot by slot.
+    levels: Levels,
     /// When the present reading was begun, and the one before.
     at: Duration,
     before: Duration,
@@ -110,6 +114,7 @@ impl Groups {
             names: HashMap::new(),
             listeners: Listeners::default(),
             readings: 0,
+            levels: Levels::default(),
             at: Duration::ZERO,
             before: Duration::ZERO,
         }
@@ -144,6 +149,11 @@ impl Groups {
         sums
     }
 
+    /// How many files there were in all, slot by slot.
+    pub fn levels(&self) -> &[u64] {
+        self.levels.as_slice()
+    }
+
     /// The times that the histories of the groups are divided by.
     pub fn timeline(&self) -> &Timeline {
         &self.timeline
@@ -166,6 +176,7 @@ impl Groups {
         self.before = std::mem::replace(&mut self.at, at);
         if !self.is_first() && self.timeline.advance(at) {
             self.groups.iter_mut().for_each(|group| group.course.fold());
+            self.levels.fold();
         }
         self.listeners.learn(files.iter().map(|file| &**file));
         self.groups.iter_mut().for_each(|group| group.course.begin());
@@ -176,6 +187,7 @@ impl Groups {
         let slots = self.timeline.len();
         if !self.is_first() {
             self.groups.iter_mut().for_each(|group| group.course.note(slots));
+            self.levels.note(slots, self.groups.iter().map(|group| group.course.count).sum());
         }
         if self.keys.len() != self.groups.len() {
             self.keys = self.groups.iter().map(|group| group.key.clone()).collect();

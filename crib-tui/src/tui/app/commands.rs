@@ -25,6 +25,9 @@ impl App {
             Command::Switch => self.switch(),
             Command::Write => return self.write_packets(),
             Command::Back => return self.back(),
+            Command::Groups => return self.show_groups(),
+            Command::Leaks => return self.show_leaks(),
+            Command::Trace => return self.trace(),
             Command::Search => self.begin_search(),
             Command::Filter => self.begin_filter(),
             Command::NextMatch => self.next_match(true),
@@ -52,7 +55,8 @@ impl App {
         if self.files.is_some() {
             return self.open_within();
         }
-        let Some((process, _)) = self.picker.selected().cloned() else { return Vec::new() };
+        let Some(entry) = self.picker.selected() else { return Vec::new() };
+        let process = entry.process.clone();
         self.files = Some(self.look_at(process.pid, Some(process)));
         self.refresh_soon()
     }
@@ -61,15 +65,15 @@ impl App {
         if self.help.take().is_some() {
             return Vec::new();
         }
+        let page = self.page();
         match &mut self.files {
             Some(files) => {
-                if !files.pop() {
+                if !files.pop(page) {
                     self.files = None;
                 }
                 self.refresh_soon()
             }
             None => {
-                let page = self.page();
                 self.picker.set_query("", page);
                 Vec::new()
             }
@@ -86,6 +90,8 @@ impl App {
                 Some(Body::File(screen)) => screen.sheet.step(by, view),
                 Some(Body::Packet(screen)) => screen.sheet.step(by, view),
                 Some(Body::Queue(screen)) => screen.step(by, page),
+                Some(Body::Groups(screen)) => screen.step(by, page),
+                Some(Body::Leaks(screen)) => screen.sheet.step(by, view),
             },
             (None, None) => self.picker.step(by, page),
         }
@@ -95,6 +101,7 @@ impl App {
         let shift = match &mut self.files {
             Some(files) => match files.screens.last_mut().map(|screen| &mut screen.body) {
                 Some(Body::Queue(screen)) => &mut screen.shift,
+                Some(Body::Groups(screen)) => &mut screen.shift,
                 _ => &mut files.shift,
             },
             None => &mut self.picker.shift,
@@ -107,9 +114,16 @@ impl App {
         let width = self.regions().body.width;
         match &mut self.files {
             Some(files) if !files.screens.is_empty() => {
-                let Some(Body::Queue(screen)) = files.screens.last_mut().map(|top| &mut top.body)
-                else {
-                    return;
+                let screen = match files.screens.last_mut().map(|top| &mut top.body) {
+                    Some(Body::Queue(screen)) => screen,
+                    Some(Body::Groups(screen)) => {
+                        let columns = view::groups::COLUMNS;
+                        if let Some(sort) = next_sort(command, screen.sort, columns, width) {
+                            screen.set_sort(sort, page);
+                        }
+                        return;
+                    }
+                    _ => return,
                 };
                 if !screen.is_whole() {
                     let text = "so long a queue is shown in its own order only";

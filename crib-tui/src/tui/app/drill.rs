@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crib_common::dump::HOPS;
 
-use super::screens::{Body, FileScreen, Link, Origin, PacketScreen, QueueScreen, Root, Screen};
+use super::screens::{
+    Body, FileScreen, LeakLink, Link, Origin, PacketScreen, QueueScreen, Root, Screen,
+};
 use super::{App, Files, Message, Phase, Standing};
 use crate::model::{Dump, DumpReading, File, FileId, FilesTable, QueueName, TrackedFile};
 use crate::tui::action::Action;
@@ -14,6 +16,7 @@ impl App {
     /// Opens what is selected on the present screen of a process.
     pub(super) fn open_within(&mut self) -> Vec<Action> {
         let view = self.sheet_view();
+        let page = self.page();
         let Some(files) = &mut self.files else { return Vec::new() };
         let opened = match files.screens.last().map(|screen| &screen.body) {
             None => {
@@ -28,6 +31,20 @@ impl App {
                 }
                 Some(Link::Watch { fd, file }) => files.open_watch(fd, file),
                 Some(Link::Flight(_)) | None => Ok(()),
+            },
+            Some(Body::Groups(screen)) => {
+                if let Some(group) = screen.selected().map(|group| group.name.clone()) {
+                    files.enter_group(group, page);
+                }
+                Ok(())
+            }
+            Some(Body::Leaks(screen)) => match screen.sheet.selected(view).cloned() {
+                Some(LeakLink::Group(group)) => {
+                    files.enter_group(group, page);
+                    Ok(())
+                }
+                Some(LeakLink::File { tid, fd }) => files.open_descriptor(tid, fd),
+                None => Ok(()),
             },
             Some(Body::Queue(screen)) => {
                 if let Some(packet) = screen.selected().cloned() {
@@ -129,7 +146,7 @@ impl Files {
         let depth = self.screens.len().checked_sub(1).ok_or_else(nothing)?;
         let screen = &self.screens[depth];
         let content = match &screen.body {
-            Body::File(_) => return Err(nothing()),
+            Body::File(_) | Body::Groups(_) | Body::Leaks(_) => return Err(nothing()),
             Body::Queue(queue) if queue.name == QueueName::Accept => return Err(no_bytes()),
             Body::Packet(packet) if packet.queue == QueueName::Accept => return Err(no_bytes()),
             Body::Queue(queue) => {
@@ -177,6 +194,7 @@ impl Files {
                 },
                 Body::Queue(queue) => format!("-{}", queue.name.name()),
                 Body::Packet(packet) => format!("-packet{}", packet.packet.index),
+                Body::Groups(_) | Body::Leaks(_) => String::new(),
             };
         }
         stem

@@ -28,7 +28,7 @@ impl Files {
         let mut last: Option<(QueueName, u32)> = None;
         for screen in self.screens.get(..=depth)? {
             match &screen.body {
-                Body::Queue(_) => {}
+                Body::Queue(_) | Body::Groups(_) | Body::Leaks(_) => {}
                 Body::Packet(packet) => last = Some((packet.queue, packet.packet.index)),
                 Body::File(file) => match file.root {
                     Root::Descriptor { fd, tid } => way = Some((fd, tid, Vec::new())),
@@ -72,6 +72,10 @@ impl Files {
             Some(FollowUp::Show) => return self.show_request(depth),
             None => self.searched = false,
         }
+        if self.screens[depth].is_watch() {
+            let wanted = !paused || self.lacks_watch();
+            return wanted.then(|| Request::Files(self.request()));
+        }
         let screen = &self.screens[depth];
         let first = screen.time.is_none() || self.lacks(page);
         if self.no_dumps.is_some() || !screen.standing.may_be_read() {
@@ -100,6 +104,7 @@ impl Files {
                 let at = packet.packet.index;
                 (vec![packet.queue], at..=at, PacketScreen::PAYLOAD)
             }
+            Body::Groups(_) | Body::Leaks(_) => return None,
         };
         let dump = Dump { pid: self.pid, files, queues, packets, payload, deep: false };
         Some(self.dump_request(depth, Aim::Show, dump))
@@ -167,6 +172,7 @@ impl Files {
             table: self.table.as_deref(),
             unread: self.no_dumps.as_deref(),
             over: self.phase != Phase::Alive,
+            frames: &self.watched.frames,
         };
         let screen = &mut self.screens[depth];
         let fit = match &mut screen.body {
@@ -183,6 +189,7 @@ impl Files {
                 let name = shown.queue;
                 shown.take(take_queue(file, name), &facts.glyphs)
             }
+            Body::Groups(_) | Body::Leaks(_) => return,
         };
         match fit {
             Fit::Same => {

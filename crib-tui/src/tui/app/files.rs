@@ -6,13 +6,14 @@ use std::time::Duration;
 use super::Page;
 use super::dumps::FollowUp;
 use super::screens::{Body, FileScreen, Screen, Standing};
+use super::watching::Outer;
 use crate::model::{File, FileId, FilesTable, Presence, Process, TrackedFile};
 use crate::tui::arrangement::{ActiveFilter, Arrangement};
 use crate::tui::theme::Glyphs;
 use crate::tui::view::cells;
 use crate::tui::view::file::Facts;
 use crate::tui::widget::table::{Cursor, Sort};
-use crate::tui::worker::{FilesOutcome, FilesRequest};
+use crate::tui::worker::{FilesOutcome, FilesRequest, Watched};
 
 /// What follows a row through readings.
 pub type FileKey = (Option<u32>, Option<u32>, Option<FileId>);
@@ -47,6 +48,12 @@ pub struct Files {
     pub screens: Vec<Screen>,
     /// Why queues and packets can't be read; none where they can.
     pub no_dumps: Option<String>,
+    /// What was told of all files beside the table.
+    pub watched: Watched,
+    /// Whether it is to be traced who opens files.
+    pub trace: bool,
+    /// What lies below the table, where that shows one group only.
+    pub outer: Vec<Outer>,
     /// Whether the present screen's last reading holds all that it was to hold.
     pub complete: bool,
     pub(super) follow_up: Option<FollowUp>,
@@ -95,6 +102,9 @@ impl Files {
             search: None,
             screens: Vec::new(),
             no_dumps: None,
+            watched: Watched::default(),
+            trace: false,
+            outer: Vec::new(),
             complete: true,
             follow_up: None,
             searched: false,
@@ -127,6 +137,7 @@ impl Files {
             start_ticks: self.known.as_ref().map(|process| process.start_ticks),
             delay: self.delay,
             arrangement: self.arrangement.clone(),
+            wish: self.wish(),
         }
     }
 
@@ -140,13 +151,14 @@ impl Files {
                 self.retell();
             }
             FilesOutcome::Failed(error) => self.error = Some(error),
-            FilesOutcome::Read { table, arrangement, order } => {
+            FilesOutcome::Read { table, arrangement, order, watched } => {
                 self.order = if arrangement == self.arrangement {
                     order
                 } else {
                     self.arrangement.order(&table)
                 };
                 self.table = Some(table);
+                self.set_watched(*watched, page);
                 self.follow(page);
                 self.refresh_file();
             }
@@ -184,6 +196,7 @@ impl Files {
             table: Some(table),
             unread: self.no_dumps.as_deref(),
             over: self.phase != Phase::Alive,
+            frames: &self.watched.frames,
         };
         if let Body::File(file) = &mut screen.body {
             if matches!(screen.standing, Standing::Closed | Standing::Replaced) {
@@ -205,7 +218,7 @@ impl Files {
         self.rearrange(page);
     }
 
-    fn rearrange(&mut self, page: Page) {
+    pub(super) fn rearrange(&mut self, page: Page) {
         if let Some(table) = &self.table {
             self.order = self.arrangement.order(table);
         }
@@ -233,11 +246,13 @@ impl Files {
     }
 
     /// Goes back by one screen; false where there is none.
-    pub fn pop(&mut self) -> bool {
+    pub fn pop(&mut self, page: Page) -> bool {
         self.follow_up = None;
         self.complete = true;
         self.error = None;
-        self.screens.pop().is_some()
+        let went = self.screens.pop().is_some() || self.leave_group(page);
+        self.end_trace_unseen();
+        went
     }
 
     /// Selects the file at a place of the shown ones.

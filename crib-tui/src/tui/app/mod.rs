@@ -10,6 +10,7 @@ pub mod prompt;
 pub mod screens;
 #[cfg(test)]
 mod tests;
+mod watching;
 
 use std::time::Duration;
 
@@ -166,7 +167,7 @@ impl App {
 
     /// A first look at a process.
     fn look_at(&mut self, pid: u32, known: Option<Process>) -> Files {
-        let arrangement = Arrangement { filter: self.filter.clone(), sort: None };
+        let arrangement = Arrangement { filter: self.filter.clone(), ..Arrangement::default() };
         let mut files =
             Files::new(self.next_session(), pid, self.delay, known, arrangement, self.theme.glyphs);
         if self.opened.source == Source::Procfs {
@@ -244,6 +245,8 @@ impl App {
                     Some(Body::File(screen)) => screen.sheet.fit(view, &glyphs),
                     Some(Body::Packet(screen)) => screen.sheet.fit(view, &glyphs),
                     Some(Body::Queue(screen)) => screen.reveal(page),
+                    Some(Body::Groups(screen)) => screen.cursor.reveal(screen.order.len(), page.0),
+                    Some(Body::Leaks(screen)) => screen.sheet.fit(view, &glyphs),
                     None => {}
                 }
             }

@@ -1,11 +1,13 @@
 //! The state of the list of processes.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use super::Page;
+use crate::model::trend::Trend;
 use crate::model::{Process, ProcessTotals};
 use crate::tui::view::picker::{self as view, COLUMNS};
 use crate::tui::widget::arrange::arrange;
@@ -13,14 +15,25 @@ use crate::tui::widget::table::{Cursor, Direction, Sort};
 use crate::tui::worker::ProcessList;
 
 /// A row of the list.
-pub type ProcessEntry = (Process, Option<ProcessTotals>);
+#[derive(Clone, Debug)]
+pub struct ProcessEntry {
+    /// The process.
+    pub process: Process,
+    /// Sums over its files; none where they could not be read.
+    pub totals: Option<ProcessTotals>,
+    /// By how many its files grew in a second, in the last minute; none before there were two
+    /// readings.
+    pub per_second: Option<f64>,
+    /// Seconds until its limit is reached if that goes on.
+    pub seconds_to_limit: Option<f64>,
+}
 
 /// What tells one process from another that has its pid later: pid and start time.
 pub type ProcessKey = (u32, u64);
 
 /// The list of processes: what was read, and how it is looked at.
 pub struct Picker {
-    /// The latest reading; none before the first.
+    /// The latest reading, its processes taken out; none before the first.
     pub list: Option<ProcessList>,
     /// Why the last attempt to read failed.
     pub error: Option<String>,
@@ -34,6 +47,8 @@ pub struct Picker {
     pub cursor: Cursor<ProcessKey>,
     /// How far long command lines are shifted to the left, in columns.
     pub shift: u16,
+    entries: Vec<ProcessEntry>,
+    trends: HashMap<ProcessKey, Trend>,
     query: String,
     /// What the query is matched with, one for each process of the reading.
     haystacks: Vec<String>,
@@ -50,6 +65,8 @@ impl Default for Picker {
             ranked: false,
             cursor: Cursor::default(),
             shift: 0,
+            entries: Vec::new(),
+            trends: HashMap::new(),
             query: String::new(),
             haystacks: Vec::new(),
             matcher: Matcher::new(Config::DEFAULT),
@@ -64,7 +81,7 @@ const MATCHED_CHARACTERS: usize = 1000;
 impl Picker {
     /// All processes that were read.
     pub fn entries(&self) -> &[ProcessEntry] {
-        self.list.as_ref().map_or(&[], |list| &list.reading.processes)
+        &self.entries
     }
 
     /// What the list is narrowed down to.
@@ -79,8 +96,26 @@ impl Picker {
     }
 
     /// Takes in a reading.
-    pub fn set_list(&mut self, list: ProcessList, page: Page) {
-        self.haystacks = list.reading.processes.iter().map(haystack).collect();
+    pub fn set_list(&mut self, mut list: ProcessList, page: Page) {
+        let processes = std::mem::take(&mut list.reading.processes);
+        // Those that have ended are left behind.
+        let mut before = std::mem::take(&mut self.trends);
+        self.entries = processes
+            .into_iter()
+            .map(|(process, totals)| {
+                let key = (process.pid, process.start_ticks);
+                let mut trend = before.remove(&key).unwrap_or_default();
+                if let Some(totals) = totals {
+                    trend.note(list.uptime, totals.fd_count);
+                }
+                let limit = process.fd_limit;
+                let (per_second, seconds_to_limit) =
+                    (trend.per_second(), limit.and_then(|limit| trend.seconds_to(limit)));
+                self.trends.insert(key, trend);
+                ProcessEntry { process, totals, per_second, seconds_to_limit }
+            })
+            .collect();
+        self.haystacks = self.entries.iter().map(haystack).collect();
         self.list = Some(list);
         self.error = None;
         self.arrange(page);
@@ -142,17 +177,16 @@ impl Picker {
         &mut self,
         change: impl FnOnce(&mut Cursor<ProcessKey>, usize, &dyn Fn(usize) -> ProcessKey),
     ) {
-        let entries = self.list.as_ref().map_or(&[][..], |list| &list.reading.processes);
-        let order = &self.order;
+        let (entries, order) = (&self.entries, &self.order);
         let key = |index: usize| {
-            let (process, _): &ProcessEntry = &entries[order[index] as usize];
+            let process = &entries[order[index] as usize].process;
             (process.pid, process.start_ticks)
         };
         change(&mut self.cursor, order.len(), &key);
     }
 }
 
-fn haystack((process, _): &ProcessEntry) -> String {
+fn haystack(ProcessEntry { process, .. }: &ProcessEntry) -> String {
     let user = process.user.as_deref().unwrap_or_default();
     let text = format!("{} {} {user} {}", process.pid, process.comm, process.cmdline);
     match text.char_indices().nth(MATCHED_CHARACTERS) {

@@ -2,6 +2,7 @@
 
 mod change;
 mod drill;
+mod watching;
 
 use std::time::Duration;
 
@@ -21,11 +22,11 @@ fn processes() -> ProcessesReading {
 /// The pids in the order in which they are shown.
 fn pids(stage: &Stage) -> Vec<u32> {
     let picker = &stage.app.picker;
-    picker.order.iter().map(|&row| picker.entries()[row as usize].0.pid).collect()
+    picker.order.iter().map(|&row| picker.entries()[row as usize].process.pid).collect()
 }
 
 fn selected_pid(stage: &Stage) -> Option<u32> {
-    stage.app.picker.selected().map(|(process, _)| process.pid)
+    stage.app.picker.selected().map(|entry| entry.process.pid)
 }
 
 fn files(stage: &Stage) -> &Files {
@@ -88,7 +89,8 @@ fn an_answer_for_a_process_that_was_left_is_not_shown() {
     let mut history = crate::model::History::new(Duration::from_secs(1));
     let table = history.observe(sample::reading(), Duration::ZERO, |_| Opening::default());
     let order = old.arrangement.order(&table);
-    let outcome = FilesOutcome::Read { table, arrangement: old.arrangement, order };
+    let outcome =
+        FilesOutcome::Read { table, arrangement: old.arrangement, order, watched: Box::default() };
     stage.happen(Event::Reply(Reply::Files { session: old.session, outcome }));
     assert!(files(&stage).table.is_none());
     assert_ne!(stage.files_request().session, old.session);

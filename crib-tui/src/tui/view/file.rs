@@ -10,9 +10,10 @@ use crate::model::{
     Device, Epoll, File, FileId, FilesTable, Kind, Pipe, Presence, Queue, TrackedFile, Watch,
 };
 use crate::tui::app::screens::{FileScreen, Link, Root};
-use crate::tui::format::age;
+use crate::tui::format::{age, name};
 use crate::tui::theme::Glyphs;
 use crate::tui::widget::sheet::SheetLine;
+use crate::watch::Frames;
 
 /// What has to be known to speak of a file.
 pub struct Facts<'a> {
@@ -24,6 +25,8 @@ pub struct Facts<'a> {
     pub table: Option<&'a FilesTable>,
     /// Why its queues can't be read; none where they can.
     pub unread: Option<&'a str>,
+    /// The stacks of those who open files, as far as they are known.
+    pub frames: &'a Frames,
     /// The process has ended: nothing more will be read.
     pub over: bool,
 }
@@ -204,6 +207,17 @@ fn file(lines: &mut Lines, screen: &FileScreen, facts: &Facts<'_>) {
             false => seen,
         },
     );
+    let key = row.track.and_then(|track| table.groups.get(track.group()));
+    let opener = key.and_then(|key| key.opener);
+    for (n, frame) in opener
+        .and_then(|at| facts.frames.get(&at))
+        .into_iter()
+        .flat_map(|frames| frames.iter())
+        .enumerate()
+    {
+        let label = if n == 0 { "opened by" } else { "" };
+        lines.field(label, name(frame, &facts.glyphs));
+    }
 }
 
 fn presence(presence: Presence) -> Option<&'static str> {

@@ -4,8 +4,10 @@ pub mod cells;
 mod crumbs;
 pub mod file;
 pub mod files;
+pub mod groups;
 pub mod help;
 pub mod layout;
+pub mod leaks;
 mod lines;
 pub mod packet;
 pub mod picker;
@@ -28,6 +30,9 @@ use super::keys::{self, Context};
 use super::theme::Theme;
 use super::widget::bar::{self, Part};
 
+/// Below so many seconds, the time until a limit is reached is a warning.
+const SOON: f64 = 3600.0;
+
 /// Draws the whole screen.
 pub fn draw(app: &App, frame: &mut Frame<'_>) {
     let regions = regions(app, frame.area());
@@ -44,6 +49,8 @@ pub fn draw(app: &App, frame: &mut Frame<'_>) {
             Some(Body::File(screen)) => screen.sheet.draw(buffer, regions.body, &app.theme),
             Some(Body::Queue(screen)) => queue::draw(app, screen, &regions, buffer),
             Some(Body::Packet(screen)) => screen.sheet.draw(buffer, regions.body, &app.theme),
+            Some(Body::Groups(screen)) => groups::draw(app, files, screen, &regions, buffer),
+            Some(Body::Leaks(screen)) => leaks::draw(files, screen, &regions, buffer, &app.theme),
         },
         (None, None) => picker::draw(app, &regions, buffer),
     }
@@ -66,7 +73,10 @@ pub fn regions(app: &App, area: Rect) -> Regions {
     Regions::of(
         area,
         Wants {
-            headings: matches!(context, Context::Picker | Context::Files | Context::Queue),
+            headings: matches!(
+                context,
+                Context::Picker | Context::Files | Context::Queue | Context::Groups
+            ),
             notice: title::weight(app),
             status: has_status(app),
             typing: app.prompt.is_some(),
@@ -136,7 +146,11 @@ fn status(app: &App) -> Option<(String, Style)> {
             });
             let search = files.search.as_ref().filter(|search| !search.is_empty());
             let search = search.map(|search| format!("search: {search}  (n next, N previous)"));
-            let parts: Vec<_> = filter.into_iter().chain(search).collect();
+            let group = files.arrangement.group.as_ref().map(|group| {
+                let glyphs = &theme.glyphs;
+                format!("group: {}", groups::label(group, &files.watched.frames, glyphs))
+            });
+            let parts: Vec<_> = group.into_iter().chain(filter).chain(search).collect();
             (!parts.is_empty()).then(|| (parts.join("  "), theme.prompt))
         }
         _ => None,

@@ -7,9 +7,9 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::layout::Regions;
-use super::{dash, number, usage_style};
+use super::{SOON, dash, number, usage_style};
 use crate::model::column::Value;
-use crate::model::{Process, ProcessState};
+use crate::model::{PerSecond, Process, ProcessState, Seconds};
 use crate::tui::app::{App, ProcessEntry};
 use crate::tui::format::{age, bytes, cut_end, name, percent, shifted};
 use crate::tui::theme::Theme;
@@ -35,8 +35,8 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
         priority: 0,
         align: Align::Right,
         first: Direction::Ascending,
-        cell: |(process, _), _, _| Line::raw(process.pid.to_string()),
-        key: |(process, _), _| Value::from(process.pid),
+        cell: |ProcessEntry { process, .. }, _, _| Line::raw(process.pid.to_string()),
+        key: |ProcessEntry { process, .. }, _| Value::from(process.pid),
     },
     Column {
         title: "USER",
@@ -45,8 +45,8 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
         priority: 4,
         align: Align::Left,
         first: Direction::Ascending,
-        cell: |(process, _), context, _| user(process, &context.theme),
-        key: |(process, _), _| match (&process.user, process.uid) {
+        cell: |ProcessEntry { process, .. }, context, _| user(process, &context.theme),
+        key: |ProcessEntry { process, .. }, _| match (&process.user, process.uid) {
             (Some(user), _) => Value::from(user.as_str()),
             (None, uid) => Value::from(uid.map(|uid| uid.to_string())),
         },
@@ -58,10 +58,10 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
         priority: 1,
         align: Align::Right,
         first: Direction::Descending,
-        cell: |(_, totals), context, _| {
+        cell: |ProcessEntry { totals, .. }, context, _| {
             number(totals.map(|totals| totals.fd_count), &context.theme)
         },
-        key: |(_, totals), _| Value::from(totals.map(|totals| totals.fd_count)),
+        key: |ProcessEntry { totals, .. }, _| Value::from(totals.map(|totals| totals.fd_count)),
     },
     Column {
         title: "LIMIT",
@@ -70,8 +70,8 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
         priority: 5,
         align: Align::Right,
         first: Direction::Descending,
-        cell: |(process, _), context, _| limit(process.fd_limit, &context.theme),
-        key: |(process, _), _| Value::from(process.fd_limit),
+        cell: |ProcessEntry { process, .. }, context, _| limit(process.fd_limit, &context.theme),
+        key: |ProcessEntry { process, .. }, _| Value::from(process.fd_limit),
     },
     Column {
         title: "USE%",
@@ -81,10 +81,44 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
         align: Align::Right,
         first: Direction::Descending,
         cell: |entry, context, width| usage(entry, &context.theme, width),
-        key: |(process, totals), _| {
+        key: |ProcessEntry { process, totals, .. }, _| {
             // To a millionth, so that 1 of 1,000,000 is more than nothing.
             let share = |fds: u64| percent(fds.saturating_mul(10_000), process.fd_limit);
             Value::from(totals.and_then(|totals| share(totals.fd_count)))
+        },
+    },
+    Column {
+        title: "GROWTH",
+        min: 9,
+        max: 9,
+        priority: 3,
+        align: Align::Right,
+        first: Direction::Descending,
+        cell: |entry, context, _| match entry.per_second {
+            None => dash(&context.theme),
+            Some(0.0) => Line::styled("0", context.theme.dim),
+            Some(rate) => Line::raw(PerSecond(rate).to_string()),
+        },
+        key: |entry, _| {
+            let micros = |rate: f64| Value::Int((rate * 1e6) as i128);
+            entry.per_second.map_or(Value::Unknown, micros)
+        },
+    },
+    Column {
+        title: "FULL IN",
+        min: 8,
+        max: 8,
+        priority: 4,
+        align: Align::Right,
+        first: Direction::Ascending,
+        cell: |entry, context, _| {
+            let Some(seconds) = entry.seconds_to_limit else { return Line::default() };
+            let style = if seconds < SOON { context.theme.warning } else { Style::new() };
+            Line::styled(Seconds(seconds).to_string(), style)
+        },
+        key: |entry, _| {
+            let micros = |seconds: f64| Value::Int((seconds * 1e6) as i128);
+            entry.seconds_to_limit.map_or(Value::Unknown, micros)
         },
     },
     Column {
@@ -94,10 +128,10 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
         priority: 4,
         align: Align::Right,
         first: Direction::Descending,
-        cell: |(_, totals), context, _| {
+        cell: |ProcessEntry { totals, .. }, context, _| {
             number(totals.and_then(|totals| totals.sockets), &context.theme)
         },
-        key: |(_, totals), _| Value::from(totals.and_then(|totals| totals.sockets)),
+        key: |ProcessEntry { totals, .. }, _| Value::from(totals.and_then(|totals| totals.sockets)),
     },
     Column {
         title: "RECV-Q",
@@ -106,10 +140,12 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
         priority: 3,
         align: Align::Right,
         first: Direction::Descending,
-        cell: |(_, totals), context, _| {
+        cell: |ProcessEntry { totals, .. }, context, _| {
             amount(totals.and_then(|totals| totals.recv_payload), &context.theme)
         },
-        key: |(_, totals), _| Value::from(totals.and_then(|totals| totals.recv_payload)),
+        key: |ProcessEntry { totals, .. }, _| {
+            Value::from(totals.and_then(|totals| totals.recv_payload))
+        },
     },
     Column {
         title: "SEND-Q",
@@ -118,10 +154,12 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
         priority: 3,
         align: Align::Right,
         first: Direction::Descending,
-        cell: |(_, totals), context, _| {
+        cell: |ProcessEntry { totals, .. }, context, _| {
             amount(totals.and_then(|totals| totals.send_payload), &context.theme)
         },
-        key: |(_, totals), _| Value::from(totals.and_then(|totals| totals.send_payload)),
+        key: |ProcessEntry { totals, .. }, _| {
+            Value::from(totals.and_then(|totals| totals.send_payload))
+        },
     },
     Column {
         title: "AGE",
@@ -130,13 +168,13 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
         priority: 5,
         align: Align::Right,
         first: Direction::Descending,
-        cell: |(process, _), context, _| {
+        cell: |ProcessEntry { process, .. }, context, _| {
             let started = process.start_ticks / context.ticks_per_second;
             let age_of = context.uptime.saturating_sub(Duration::from_secs(started));
             Line::styled(age(age_of), context.theme.dim)
         },
         // Who started earlier is older.
-        key: |(process, _), _| Value::Int(-i128::from(process.start_ticks)),
+        key: |ProcessEntry { process, .. }, _| Value::Int(-i128::from(process.start_ticks)),
     },
     Column {
         title: "COMMAND",
@@ -145,12 +183,12 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
         priority: 0,
         align: Align::Left,
         first: Direction::Ascending,
-        cell: |(process, _), context, width| {
+        cell: |ProcessEntry { process, .. }, context, width| {
             let comm = name(&process.comm, &context.theme.glyphs);
             let comm = cut_end(&comm, width.into(), &context.theme.glyphs).into_owned();
             Line::styled(comm, command_style(process, &context.theme))
         },
-        key: |(process, _), _| Value::from(&process.comm),
+        key: |ProcessEntry { process, .. }, _| Value::from(&process.comm),
     },
     Column {
         title: "COMMAND LINE",
@@ -159,7 +197,7 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
         priority: 6,
         align: Align::Left,
         first: Direction::Ascending,
-        cell: |(process, _), context, width| {
+        cell: |ProcessEntry { process, .. }, context, width| {
             let theme = &context.theme;
             let text = match process.state {
                 ProcessState::KernelThread => "kernel thread".to_owned(),
@@ -173,7 +211,7 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
             };
             Line::styled(text.into_owned(), theme.dim)
         },
-        key: |(process, _), _| Value::from(&process.cmdline),
+        key: |ProcessEntry { process, .. }, _| Value::from(&process.cmdline),
     },
 ];
 
@@ -209,7 +247,11 @@ fn amount<'a>(amount: Option<u64>, theme: &Theme) -> Line<'a> {
 }
 
 /// The share of the limit, as a bar too where there is room for one.
-fn usage<'a>((process, totals): &ProcessEntry, theme: &Theme, width: u16) -> Line<'a> {
+fn usage<'a>(
+    ProcessEntry { process, totals, .. }: &ProcessEntry,
+    theme: &Theme,
+    width: u16,
+) -> Line<'a> {
     let Some(percent) = totals.and_then(|totals| percent(totals.fd_count, process.fd_limit)) else {
         return dash(theme);
     };

@@ -2,6 +2,7 @@
 
 mod drill;
 mod session;
+mod watching;
 
 use std::sync::Arc;
 use std::time::Duration;

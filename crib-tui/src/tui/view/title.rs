@@ -7,13 +7,22 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 
 use super::lines::count;
-use super::{crumbs, layout, usage_style};
-use crate::model::{ProcessState, QueueName};
+use super::{SOON, crumbs, layout, usage_style};
+use crate::model::{PerSecond, ProcessState, QueueName, Seconds};
 use crate::tui::app::screens::{Body, QueueScreen, Root};
 use crate::tui::app::{App, Files, Phase, Screen, Standing};
 use crate::tui::format::{clock, interval, name, percent};
 use crate::tui::keys::Context;
+use crate::tui::theme::Theme;
 use crate::tui::widget::bar::Part;
+use crate::tui::widget::spark;
+use crate::tui::worker::{Tracing, Watched};
+
+/// From so many seconds on, the time until the limit is reached says nothing.
+const FAR: f64 = 24.0 * 3600.0;
+
+/// Columns of the sparkline.
+const SPARKLINE: usize = 16;
 
 /// That nothing is read.
 const PAUSED: &str = "PAUSED";
@@ -82,8 +91,36 @@ fn process<'a>(app: &'a App, files: &'a Files) -> Vec<Part<'a>> {
             let style = usage_style(percent, theme);
             left.push(Part::new(1, [Span::styled(format!("{percent}%"), style)]));
         }
+        left.extend(growth(&files.watched, theme));
     }
     left
+}
+
+/// How fast the descriptors grow, when the limit is reached, and how they came to be so many.
+fn growth<'a>(watched: &Watched, theme: &Theme) -> Vec<Part<'a>> {
+    let mut parts = Vec::new();
+    let Some(rate) = watched.per_second.filter(|&rate| rate != 0.0) else { return parts };
+    parts.push(Part::new(4, [Span::raw(PerSecond(rate).to_string())]));
+    if let Some(seconds) = watched.seconds_to_limit.filter(|&seconds| seconds < FAR) {
+        let style = if seconds < SOON { theme.warning } else { theme.dim };
+        parts.push(Part::new(3, [Span::styled(format!("limit in {}", Seconds(seconds)), style)]));
+    }
+    let levels = spark::line(&watched.levels, SPARKLINE, &theme.glyphs);
+    parts.push(Part::new(7, [Span::styled(levels, theme.dim)]));
+    parts
+}
+
+/// Whether it is traced who opens files, and what is lost.
+fn watch(files: &Files) -> String {
+    match &files.watched.tracing {
+        Tracing::Off if files.trace => "beginning to trace who opens files".to_owned(),
+        Tracing::Off => "who opens files is not traced; `o` traces it".to_owned(),
+        Tracing::Refused(why) => why.clone(),
+        Tracing::On(traced) => match traced.lost {
+            0 => "who opens files is traced".to_owned(),
+            lost => format!("who opens files is traced; {} lost", count(lost, "opening")),
+        },
+    }
 }
 
 /// The breadcrumb, in what the state leaves of the line.
@@ -132,7 +169,7 @@ fn right<'a>(app: &App, time: Option<SystemTime>, state: Option<&'a str>) -> Vec
 pub fn weight(app: &App) -> layout::Notice {
     match kind(app) {
         None => layout::Notice::None,
-        Some(Notice::CommandLine | Notice::Queue) => layout::Notice::Background,
+        Some(Notice::CommandLine | Notice::Queue | Notice::Watch) => layout::Notice::Background,
         Some(
             Notice::Error
             | Notice::Ended
@@ -157,6 +194,8 @@ enum Notice {
     Source,
     /// The sums over the queue that is shown.
     Queue,
+    /// Whether it is traced who opens files.
+    Watch,
     CommandLine,
 }
 
@@ -181,6 +220,9 @@ fn kind(app: &App) -> Option<Notice> {
             }
             if matches!(screen.body, Body::Queue(_)) {
                 return Some(Notice::Queue);
+            }
+            if matches!(screen.body, Body::Groups(_)) {
+                return Some(Notice::Watch);
             }
         } else if files.table.as_ref().is_some_and(|table| !table.complete) {
             return Some(Notice::Incomplete);
@@ -211,8 +253,9 @@ pub fn notice(app: &App) -> Option<(String, Style)> {
         }
         Notice::Queue => match &app.files.as_ref()?.screens.last()?.body {
             Body::Queue(screen) => (sums(screen)?, theme.dim),
-            Body::File(_) | Body::Packet(_) => return None,
+            _ => return None,
         },
+        Notice::Watch => (watch(app.files.as_ref()?), theme.dim),
         Notice::Incomplete => {
             ("the latest reading is incomplete: files may be missing".into(), theme.warning)
         }
@@ -299,7 +342,7 @@ fn torn(files: &Files, screen: &Screen) -> Option<String> {
                 format!("the queue could not be read to its end: {missing} packets are missing")
             })
         }
-        Body::File(_) | Body::Packet(_) => None,
+        _ => None,
     }
 }
 

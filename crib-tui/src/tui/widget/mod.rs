@@ -4,4 +4,5 @@ pub mod arrange;
 pub mod bar;
 pub mod bytes;
 pub mod sheet;
+pub mod spark;
 pub mod table;

@@ -3,6 +3,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
@@ -19,6 +20,8 @@ pub enum SheetLine<L> {
     Field(&'static str, String),
     /// Distance between sections.
     Empty,
+    /// Something to read, as it is.
+    Text(String),
     /// Something to be aware of.
     Note(String),
     /// What the columns of the links below it are.
@@ -206,7 +209,7 @@ fn rows_of<L>(line: &SheetLine<L>, width: u16) -> usize {
     };
     match line {
         SheetLine::Field(_, value) => wrapped(value, room(width)),
-        SheetLine::Note(text) => wrapped(text, note_room(width)),
+        SheetLine::Text(text) | SheetLine::Note(text) => wrapped(text, note_room(width)),
         SheetLine::Bytes(bytes) => bytes.rows(width),
         SheetLine::Section(_) | SheetLine::Empty | SheetLine::Heading(_) | SheetLine::Link(..) => 1,
     }
@@ -221,10 +224,14 @@ fn row_of<'a, L>(line: &'a SheetLine<L>, row: usize, width: u16, theme: &Theme) 
             Line::styled(cut_end(text, width.into(), &theme.glyphs), theme.dim)
         }
         SheetLine::Link(_, text) => Line::raw(cut_end(text, width.into(), &theme.glyphs)),
-        SheetLine::Note(text) => {
+        SheetLine::Text(text) | SheetLine::Note(text) => {
             let piece = wrap(text, note_room(width)).nth(row).unwrap_or_default();
             let indent = " ".repeat(note_indent(width));
-            Line::from(vec![Span::raw(indent), Span::styled(piece, theme.warning)])
+            let style = match line {
+                SheetLine::Note(_) => theme.warning,
+                _ => Style::new(),
+            };
+            Line::from(vec![Span::raw(indent), Span::styled(piece, style)])
         }
         SheetLine::Field(label, value) => {
             let indent = usize::from(width) - room(width);

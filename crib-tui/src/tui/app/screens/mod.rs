@@ -1,12 +1,16 @@
 //! The screens below the table of files, one upon the other: files, their queues, and packets.
 
 pub mod file;
+pub mod groups;
+pub mod leaks;
 pub mod packet;
 pub mod queue;
 
 use std::time::SystemTime;
 
 pub use self::file::{FileScreen, Root};
+pub use self::groups::GroupsScreen;
+pub use self::leaks::{LeakLink, LeaksScreen};
 pub use self::packet::PacketScreen;
 pub use self::queue::QueueScreen;
 use crate::model::{Family, File, FileId, Protocol, Queue, QueueName, SocketType};
@@ -32,6 +36,10 @@ pub enum Body {
     Queue(Box<QueueScreen>),
     /// A packet in a queue.
     Packet(Box<PacketScreen>),
+    /// All files in groups.
+    Groups(Box<GroupsScreen>),
+    /// What grows among them.
+    Leaks(Box<LeaksScreen>),
 }
 
 /// Whether what a screen shows is there.
@@ -128,14 +136,21 @@ impl Screen {
             Body::File(_) => Context::File,
             Body::Queue(_) => Context::Queue,
             Body::Packet(_) => Context::Packet,
+            Body::Groups(_) => Context::Groups,
+            Body::Leaks(_) => Context::Leaks,
         }
+    }
+
+    /// Whether it shows what becomes of all files, rather than one of them.
+    pub fn is_watch(&self) -> bool {
+        matches!(self.body, Body::Groups(_) | Body::Leaks(_))
     }
 
     /// The file, where it shows one.
     pub fn file(&self) -> Option<&FileScreen> {
         match &self.body {
             Body::File(screen) => Some(screen),
-            Body::Queue(_) | Body::Packet(_) => None,
+            _ => None,
         }
     }
 
@@ -143,7 +158,7 @@ impl Screen {
     pub fn packet(&self) -> Option<&PacketScreen> {
         match &self.body {
             Body::Packet(screen) => Some(screen),
-            Body::File(_) | Body::Queue(_) => None,
+            _ => None,
         }
     }
 
@@ -151,7 +166,7 @@ impl Screen {
     pub fn packet_mut(&mut self) -> Option<&mut PacketScreen> {
         match &mut self.body {
             Body::Packet(screen) => Some(screen),
-            Body::File(_) | Body::Queue(_) => None,
+            _ => None,
         }
     }
 }

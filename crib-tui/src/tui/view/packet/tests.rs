@@ -22,7 +22,7 @@ fn said(origin: Origin, packet: Packet) -> String {
     let text = lines(&screen, &glyphs).into_iter().map(|line| match line {
         SheetLine::Section(title) => format!("{title}:"),
         SheetLine::Field(label, value) => format!("{label} {value}"),
-        SheetLine::Note(text) => text,
+        SheetLine::Text(text) | SheetLine::Note(text) => text,
         SheetLine::Heading(_) | SheetLine::Link(..) | SheetLine::Empty | SheetLine::Bytes(_) => {
             String::new()
         }

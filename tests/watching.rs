@@ -1,0 +1,82 @@
+//! A leak looked at in the terminal: groups, what grows, who opens it, and the way back.
+
+use crate::support::in_qemu;
+use crate::support::privilege::needs_bpf;
+use crate::support::terminal::Terminal;
+use crate::support::workload::Workload;
+
+/// Whether a line holds all of these.
+fn line_with(screen: &str, texts: &[&str]) -> bool {
+    screen.lines().any(|line| texts.iter().all(|text| line.contains(text)))
+}
+
+#[test]
+fn a_leak_is_seen_as_it_grows() {
+    needs_bpf!("a_leak_is_seen_as_it_grows");
+    let workload = Workload::start(["leaks", "socket"]);
+    let pid = workload.pid().to_string();
+    let mut terminal = Terminal::start(&["-p", &pid, "-d", "200ms"], 120, 40);
+    terminal.wait_until("the rate and the limit", |screen| {
+        line_with(screen, &[&pid, "/s", "limit in"])
+    });
+    // Traced before it is suspected, so that what is suspected was seen.
+    terminal.send("o");
+    let screen = terminal.wait_until("whether it is traced", |screen| {
+        screen.contains("traced where") || screen.contains("can't be traced")
+    });
+    let traced = screen.contains("traced where");
+    terminal.wait_until("the suspect", |screen| {
+        screen.contains("A leak is suspected")
+            && line_with(screen, &["socket inet dgram udp", "/s"])
+            && line_with(screen, &["fd ", "udp"])
+    });
+    // The binaries that run in other kernels are stripped: there is only the module.
+    let opener = if in_qemu() { "workload+0x" } else { "leak_a_socket" };
+    if traced {
+        terminal.wait_until("its opener", |screen| screen.contains(opener));
+    }
+    terminal.send("t");
+    terminal.wait_until("the groups", |screen| {
+        line_with(screen, &["!", "socket inet dgram udp"]) && screen.contains("groups by label")
+    });
+    terminal.send("t");
+    terminal.wait_until("kinds", |screen| screen.contains("groups by kind"));
+    terminal.send("t");
+    terminal.wait_until("openers", |screen| {
+        screen.contains("groups by opener")
+            && (!traced || line_with(screen, &["!", opener]))
+            && screen.contains("not seen when it was opened")
+    });
+    // Into the group that grows, which is the first one, and to one of its files.
+    terminal.send("\r");
+    terminal.wait_until("its files", |screen| {
+        line_with(screen, &["group:"]) && line_with(screen, &["socket", "udp"])
+    });
+    terminal.send("\r");
+    terminal.wait_until("a file", |screen| {
+        line_with(screen, &["> fd "]) && (!traced || line_with(screen, &["opened by"]))
+    });
+    for place in ["group:", "groups by opener", "> leaks", "KIND"] {
+        terminal.send("\x1b");
+        terminal.wait_until(place, |screen| screen.contains(place));
+    }
+    terminal.send("q");
+    assert_eq!(terminal.expect_end().code, 0);
+    workload.finish();
+}
+
+#[test]
+fn the_list_tells_when_a_limit_is_reached() {
+    needs_bpf!("the_list_tells_when_a_limit_is_reached");
+    let workload = Workload::start(["leaks", "socket"]);
+    let pid = workload.pid().to_string();
+    let mut terminal = Terminal::start(&["-d", "200ms"], 140, 30);
+    terminal.wait_for("PID");
+    terminal.send("/");
+    terminal.send(&pid);
+    terminal.wait_until("the growth", |screen| {
+        line_with(screen, &[&pid, "/s", "workload"]) && screen.contains("FULL IN")
+    });
+    terminal.send("\rq");
+    workload.finish();
+}
