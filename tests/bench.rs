@@ -55,7 +55,7 @@ fn bench_tells_what_each_way_took_and_can_not_see() {
     assert_eq!(document["workload"], asked);
     let sections = document["sections"].as_array().expect("a list");
     let names: Vec<_> = sections.iter().map(|section| section["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["files", "sockets", "transports", "system"]);
+    assert_eq!(names, ["files", "sockets", "transports", "system", "tracing"]);
     for section in sections {
         consistent(section);
     }
@@ -82,6 +82,7 @@ fn bench_tells_what_each_way_took_and_can_not_see() {
         ("system", "crib-top ps, sums"),
         ("system", "crib-top, all fields"),
         ("system", "procfs crate"),
+        ("tracing", "not traced"),
     ] {
         assert!(way(&document, section, name)["skipped"].is_null(), "{section}: {name}");
     }
@@ -158,7 +159,8 @@ fn workloads(temporary: &std::path::Path) -> usize {
     processes
         .filter_map(|process| fs::read(process.path().join("cmdline")).ok())
         .filter(|line| {
-            String::from_utf8_lossy(line).contains(&format!("bench-workload\0files\0{directory}"))
+            let line = String::from_utf8_lossy(line);
+            line.contains("bench-workload\0") && line.contains(&format!("\0{directory}"))
         })
         .count()
 }

@@ -9,6 +9,8 @@ fn doctor_is_content_where_bpf_works() {
     let run = crib_top(["doctor"]).expect_code(0);
     assert!(run.text().lines().count() > 3, "it lists its checks:\n{}", run.text());
     assert!(!run.text().lines().any(has_control), "no controls outside a terminal");
+    // What it says of tracing is what `leaks` gets.
+    assert!(run.text().lines().any(|line| line.starts_with("tracing")), "{}", run.text());
     // Where it is content, BPF indeed works.
     crib_top(["files", "-p", &std::process::id().to_string(), "--source", "bpf"]).expect_code(0);
 }

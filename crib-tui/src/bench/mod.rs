@@ -12,6 +12,7 @@ mod sockets;
 mod statistics;
 mod system;
 mod tools;
+mod tracing;
 mod transports;
 pub mod workload;
 
@@ -182,6 +183,7 @@ pub fn run(plan: Plan, progress: &mut dyn FnMut(Progress)) -> Result<Report, Ben
         sockets::section(&queues, plan),
         transports::section(&files),
         system::section(&files, &queues, &mut tools),
+        tracing::section(Workload::start(Held::Nothing)?, plan.fds),
     ];
     let sections = sections
         .into_iter()

@@ -9,11 +9,13 @@
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+use std::time::Instant;
 
 use rustix::net::sockopt;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -43,6 +45,8 @@ pub enum Held {
         /// Bytes of each packet.
         bytes: u32,
     },
+    /// Nothing: it opens files when it is told to.
+    Nothing,
 }
 
 impl Held {
@@ -50,6 +54,7 @@ impl Held {
         match self {
             Self::Files { .. } => "files",
             Self::Sockets { .. } => "sockets",
+            Self::Nothing => "nothing",
         }
     }
 
@@ -57,6 +62,7 @@ impl Held {
         match self {
             Self::Files { fds } => vec![fds],
             Self::Sockets { sockets, packets, bytes } => vec![sockets, packets, bytes],
+            Self::Nothing => Vec::new(),
         }
     }
 
@@ -66,6 +72,7 @@ impl Held {
             ("sockets", &[sockets, packets, bytes]) => {
                 Some(Self::Sockets { sockets, packets, bytes })
             }
+            ("nothing", []) => Some(Self::Nothing),
             _ => None,
         }
     }
@@ -80,6 +87,7 @@ pub fn descriptor_limit() -> u64 {
 pub struct Workload {
     child: Child,
     stdin: Option<ChildStdin>,
+    stdout: Option<BufReader<ChildStdout>>,
     directory: PathBuf,
     fds: u64,
 }
@@ -108,13 +116,9 @@ impl Workload {
             .process_group(0)
             .spawn()
             .map_err(|error| failed(error.to_string()))?;
-        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        let mut workload = Self { child, stdin, directory, fds: 0 };
-        let mut line = String::new();
-        if let Some(stdout) = stdout {
-            let read = BufReader::new(stdout).read_line(&mut line);
-            read.map_err(|error| failed(error.to_string()))?;
-        }
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take().map(BufReader::new));
+        let mut workload = Self { child, stdin, stdout, directory, fds: 0 };
+        let line = workload.line().map_err(|error| failed(error.to_string()))?;
         match line.trim_end().split_once(' ') {
             Some(("holds", fds)) => {
                 workload.fds = fds.parse().map_err(|_| failed(line.clone()))?;
@@ -123,6 +127,34 @@ impl Workload {
             Some(("failed", why)) => Err(failed(why.to_owned())),
             _ => Err(failed("the process that should hold them has ended".to_owned())),
         }
+    }
+
+    /// The next line that it says; empty when it has ended.
+    fn line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        if let Some(stdout) = &mut self.stdout {
+            stdout.read_line(&mut line)?;
+        }
+        Ok(line)
+    }
+
+    /// Has one that holds nothing open a file and close it, so many times: how many nanoseconds
+    /// that took by its own clock, and the number of the descriptor.
+    ///
+    /// # Errors
+    /// [`BenchError::Workload`] when it does not answer.
+    pub fn open(&mut self, times: u32) -> Result<(u64, u32), BenchError> {
+        let failed = |why: String| BenchError::Workload { what: "openings", why };
+        if let Some(stdin) = &mut self.stdin {
+            writeln!(stdin, "{times}").map_err(|error| failed(error.to_string()))?;
+        }
+        let line = self.line().map_err(|error| failed(error.to_string()))?;
+        let mut words = line.split_whitespace();
+        match (words.next(), words.next(), words.next()) {
+            (Some("took"), Some(time), Some(fd)) => time.parse().ok().zip(fd.parse().ok()),
+            _ => None,
+        }
+        .ok_or_else(|| failed(format!("it said {line:?}")))
     }
 
     /// Its pid.
@@ -186,7 +218,22 @@ fn hold(held: Held, directory: &Path) -> io::Result<()> {
     match held {
         Held::Files { fds } => wait(&files(directory, fds)?),
         Held::Sockets { sockets, packets, bytes } => wait(&queues(sockets, packets, bytes)?),
+        Held::Nothing => open_when_told(),
     }
+}
+
+/// Opens a file and closes it as often as each line of standard input says.
+fn open_when_told() -> io::Result<()> {
+    say("holds 0");
+    for line in io::stdin().lock().lines() {
+        let times: u32 = line?.trim().parse().map_err(io::Error::other)?;
+        let (start, mut fd) = (Instant::now(), 0);
+        for _ in 0..times {
+            fd = File::open("/dev/null")?.as_raw_fd();
+        }
+        say(&format!("took {} {fd}", start.elapsed().as_nanos()));
+    }
+    Ok(())
 }
 
 /// Waits, with what is held.

@@ -35,9 +35,12 @@ pub(super) fn run<O: Write>(
     streams: &mut Streams<'_, O>,
 ) -> Result<(), Failure> {
     let time = SystemTime::now();
-    let checks = support::checks();
+    let mut checks = support::checks();
     let reader = Reader::open(SourceChoice::Auto)?;
     let (source, reason) = (reader.source(), reader.reason());
+    if source == Source::Bpf {
+        checks.push(support::tracing());
+    }
     match format {
         Format::Table => {
             // Not cut at the screen's width: a remedy is there to be copied.
@@ -119,7 +122,7 @@ mod tests {
             check("privileges", true, CheckState::Missing, Some("sudo crib-top")),
             check("btf", true, CheckState::Ok, None),
             check("lockdown", false, CheckState::Unknown, Some("mount it")),
-            check("tracefs", false, CheckState::Missing, None),
+            check("tracing", false, CheckState::Missing, None),
             check("ptrace", false, CheckState::Missing, Some("sudo crib-top")),
         ]
     }

@@ -1,7 +1,7 @@
 //! What this kernel and this user allow: for `crib-top doctor` and for error messages.
 //!
 //! Facts are kept apart from decisions. [`facts`] looks and says yes, no or can't tell;
-//! [`decide`] makes checks with remedies of that; neither tries anything out.
+//! [`decide`] makes checks with remedies of that; neither tries anything out. [`tracing`] does.
 
 pub mod decide;
 pub mod facts;
@@ -11,6 +11,7 @@ use std::io;
 
 use serde::Serialize;
 
+use super::trace::Tracer;
 use crate::model::ReadError;
 use facts::{Facts, Roots};
 
@@ -58,6 +59,24 @@ impl CheckState {
 /// Checks everything on the running system.
 pub fn checks() -> Vec<Check> {
     decide::checks(&Facts::gather(&Roots::default()))
+}
+
+/// Tries out whether it can be traced who opens files, and where: on this very process, since
+/// nothing else proves that a program may be attached.
+pub fn tracing() -> Check {
+    let (state, detail, remedy) = match Tracer::start(std::process::id(), None) {
+        Ok(tracer) => (CheckState::Ok, tracer.at().in_words().to_owned(), None),
+        Err(ReadError::Missing { what, .. }) => (CheckState::Missing, what, None),
+        Err(error) => (CheckState::Missing, error.to_string(), None),
+    };
+    Check {
+        name: "tracing",
+        needed_for: "leaks: who opens files",
+        required: false,
+        state,
+        detail,
+        remedy,
+    }
 }
 
 /// The first thing that reading by BPF can't do without and that is proved to be missing.

@@ -30,6 +30,16 @@ pub enum TracedAt {
     SysExit,
 }
 
+impl TracedAt {
+    /// Where that is, in words.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::FdInstall => "where the kernel gives out descriptors (fd_install)",
+            Self::SysExit => "where system calls return (sys_exit)",
+        }
+    }
+}
+
 /// How openings were traced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Traced {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use caps::Capability;
 
-use super::facts::{Answer, Btf, BtfNames, Facts, Lockdown, Symbols, Tracefs};
+use super::facts::{Answer, Btf, BtfNames, Facts, Lockdown, Symbols};
 use super::{Check, CheckState};
 
 /// Locked memory that the BPF maps need where it is counted, in bytes.
@@ -62,7 +62,6 @@ const PLANS: &[Plan] = &[
         of_btf(facts, |names| names.link_filter, "iterators for one process", "6.1")
     }),
     ("kallsyms", "names of file operations", false, kallsyms),
-    ("tracefs", "leaks: who opens what", false, tracefs),
     ("ptrace", "--source procfs for other users' processes", false, ptrace),
 ];
 
@@ -286,20 +285,6 @@ fn kallsyms(facts: &Facts) -> Option<Finding> {
         }
         (Answer::No, _) => Finding::missing("the symbol table shows no addresses"),
         (Answer::Unknown(why), _) => Finding::unknown(why),
-    })
-}
-
-fn tracefs(facts: &Facts) -> Option<Finding> {
-    Some(match &facts.tracefs {
-        Tracefs::Readable => Finding::ok("mounted and readable"),
-        Tracefs::NotMounted => Finding::missing("tracefs is not mounted")
-            .remedy("sudo mount -t tracefs tracefs /sys/kernel/tracing"),
-        Tracefs::Absent => Finding::missing("this kernel has no tracefs")
-            .remedy("boot a kernel that is built with CONFIG_FTRACE=y"),
-        Tracefs::Unreadable(why) => {
-            let finding = Finding::missing(format!("/sys/kernel/tracing: {why}"));
-            if facts.uid == Some(0) { finding } else { finding.remedy("sudo crib-top leaks ...") }
-        }
     })
 }
 

@@ -113,19 +113,6 @@ pub struct Symbols {
     pub kptr_restrict: Option<u32>,
 }
 
-/// Whether the directory of trace events can be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tracefs {
-    /// It can.
-    Readable,
-    /// tracefs is not mounted.
-    NotMounted,
-    /// This kernel has none.
-    Absent,
-    /// It may not be read, for this reason.
-    Unreadable(String),
-}
-
 /// Everything that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
@@ -149,8 +136,6 @@ pub struct Facts {
     pub lockdown: Lockdown,
     /// What the symbol table shows; none where it was not looked at.
     pub symbols: Option<Symbols>,
-    /// Whether trace events can be read.
-    pub tracefs: Tracefs,
     /// The soft limit on locked memory in bytes, none where there is none or it is not known.
     pub memlock: Option<u64>,
 }
@@ -188,7 +173,6 @@ impl Facts {
             btf: btf(&sys.join("kernel/btf/vmlinux")),
             lockdown: lockdown(&sys.join("kernel/security")),
             symbols: None,
-            tracefs: tracefs(sys),
             memlock: fs::read_to_string(proc.join("self/limits")).ok().and_then(|limits| {
                 let line = limits.lines().find_map(|l| l.strip_prefix("Max locked memory"))?;
                 line.split_ascii_whitespace().next()?.parse().ok()
@@ -306,25 +290,4 @@ fn scan_symbols(mut file: impl BufRead) -> io::Result<(Answer, Answer)> {
         line.clear();
     }
     Ok((Answer::is(addresses), Answer::No))
-}
-
-fn tracefs(sys: &Path) -> Tracefs {
-    let mount_point = sys.join("kernel/tracing");
-    match fs::read_dir(mount_point.join("events")) {
-        Ok(_) => return Tracefs::Readable,
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            return Tracefs::Unreadable(error.to_string());
-        }
-        Err(_) => {}
-    }
-    // Where it used to be mounted.
-    if sys.join("kernel/debug/tracing/events").is_dir() {
-        return Tracefs::Readable;
-    }
-    match mount_point.read_dir().map(|mut entries| entries.next().is_some()) {
-        Ok(true) => Tracefs::Unreadable("it has no events".into()),
-        Ok(false) => Tracefs::NotMounted,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Tracefs::Absent,
-        Err(error) => Tracefs::Unreadable(error.to_string()),
-    }
 }

@@ -259,20 +259,6 @@ fn symbols_may_be_hidden_or_of_functions_only() {
 }
 
 #[test]
-fn tracefs_may_be_unmounted_or_absent() {
-    let system = System::new();
-    system.remove("sys/kernel/tracing/events");
-    assert_eq!(
-        remedy(&system.check("tracefs")),
-        "sudo mount -t tracefs tracefs /sys/kernel/tracing"
-    );
-    system.write("sys/kernel/debug/tracing/events/enable", "");
-    assert_eq!(system.check("tracefs").state, CheckState::Ok);
-    system.remove("sys/kernel/debug").remove("sys/kernel/tracing");
-    assert_eq!(system.check("tracefs").state, CheckState::Missing);
-}
-
-#[test]
 fn the_jit_compiler_may_be_off() {
     let system = System::new();
     let check = system.write("proc/sys/net/core/bpf_jit_enable", "0\n").check("jit");

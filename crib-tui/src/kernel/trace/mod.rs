@@ -39,13 +39,26 @@ impl Tracer {
     /// # Errors
     /// [`ReadError::Missing`] where the kernel allows neither way, with what it says of each.
     pub fn start(pid: u32, fd_limit: Option<u64>) -> Result<Self, ReadError> {
-        Self::try_start(pid, fd_limit).map_err(|what| ReadError::Missing {
-            what: format!("who opens files can't be traced: {what}"),
-            remedy: "stacks are left out".to_owned(),
-        })
+        Self::try_start(pid, fd_limit, attach).map_err(refused)
     }
 
-    fn try_start(pid: u32, fd_limit: Option<u64>) -> Result<Self, String> {
+    /// The same, but only at one place.
+    ///
+    /// # Errors
+    /// [`ReadError::Missing`] where the kernel does not allow it.
+    pub fn start_at(pid: u32, fd_limit: Option<u64>, at: TracedAt) -> Result<Self, ReadError> {
+        let attach = |ebpf: &mut Ebpf| match at {
+            TracedAt::FdInstall => attach_fd_install(ebpf).map(|()| at),
+            TracedAt::SysExit => attach_sys_exit(ebpf).map(|()| at),
+        };
+        Self::try_start(pid, fd_limit, attach).map_err(refused)
+    }
+
+    fn try_start(
+        pid: u32,
+        fd_limit: Option<u64>,
+        attach: impl FnOnce(&mut Ebpf) -> Result<TracedAt, String>,
+    ) -> Result<Self, String> {
         let say = |what: &'static str| move |error: EbpfError| format!("{what}: {}", chain(&error));
         let (least, most) = DESCRIPTORS.into_inner();
         let descriptors = fd_limit.unwrap_or(most).clamp(least, most) as u32;
@@ -98,6 +111,13 @@ impl Tracer {
     /// What could not be noted so far.
     pub fn lost(&self) -> Lost {
         self.lost.get(&0, 0).map(|value| value.0).unwrap_or_default()
+    }
+}
+
+fn refused(what: String) -> ReadError {
+    ReadError::Missing {
+        what: format!("who opens files can't be traced: {what}"),
+        remedy: "stacks are left out".to_owned(),
     }
 }
 

@@ -6,7 +6,7 @@ use super::layout::Regions;
 use super::lines::count;
 use super::say;
 use crate::model::groups::GroupName;
-use crate::model::leaks::{LeakGroup, Leaks, TracedAt};
+use crate::model::leaks::{LeakGroup, Leaks};
 use crate::model::{PerSecond, Seconds};
 use crate::tui::app::screens::{LeakLink, LeaksScreen};
 use crate::tui::app::{Files, Phase};
@@ -89,10 +89,7 @@ fn tracing_in_words(tracing: &Tracing) -> String {
     match tracing {
         Tracing::Off => "not traced; `o` traces who opens files".to_owned(),
         Tracing::Refused(why) => why.clone(),
-        Tracing::On(traced) => match traced.at {
-            TracedAt::FdInstall => "traced where the kernel gives out descriptors".to_owned(),
-            TracedAt::SysExit => "traced where system calls return".to_owned(),
-        },
+        Tracing::On(traced) => format!("traced {}", traced.at.in_words()),
     }
 }
 
