@@ -127,6 +127,33 @@ fn without_tracing_there_is_no_stack() {
     assert!(document["traced"].is_null() && suspected(&document)[0]["stack"].is_null());
 }
 
+/// More stacks than are told apart: those that have no room are counted, and the group is found
+/// all the same.
+#[test]
+fn thousands_of_stacks_are_bounded_and_the_rest_is_counted() {
+    let test = "thousands_of_stacks_are_bounded_and_the_rest_is_counted";
+    needs_bpf!("thousands_of_stacks_are_bounded_and_the_rest_is_counted");
+    let workload = Workload::start(["leaks", "stacks"]);
+    let before = open_files(workload.pid());
+    let document = watch(workload.pid(), &["-d", "250ms"]).json();
+    let opened = open_files(workload.pid()) - before;
+    workload.finish();
+    let groups = document["groups"].as_array().expect("a list");
+    let sockets: Vec<_> =
+        groups.iter().filter(|group| group["label"] == "inet dgram udp").collect();
+    assert!(!sockets.is_empty() && sockets.len() < 20, "{} groups", sockets.len());
+    if opened < 11_000 {
+        assert_eq!(document["suspected"], true);
+        assert_eq!(sockets[0]["suspected"], true);
+    }
+    if document["traced"].is_null() {
+        return skipped(test, "who opens files can't be traced here");
+    }
+    let lost = document["traced"]["lost"].as_u64().expect("a number");
+    // There is room for 4096 stacks.
+    assert!(opened < 5000 || lost > 0, "{lost} lost of {opened}");
+}
+
 fn is_cleared(name: &str) {
     let workload = Workload::start(["leaks", name]);
     let document = watch(workload.pid(), &[]).expect_code(0).json();

@@ -384,7 +384,8 @@ fn json() -> Section {
   {"kind":"socket","label":"inet dgram udp","count":412,
    "opened":310,"closed":10,"per_second":10.0,
    "oldest_seconds":29.5,"suspected":true,
-   "stack":[FRAME...]|null,"examples":[FILE...]}]}"#,
+   "stack":[FRAME...]|null,"stack_opened":300|null,
+   "examples":[FILE...]}]}"#,
         )
         .text(
             "The group that is suspected most comes first. per_second is the growth: of a \

@@ -58,12 +58,43 @@ fn use_a_socket() -> io::Result<OwnedFd> {
     Ok(UdpSocket::bind("127.0.0.1:0")?.into())
 }
 
+/// Opens a socket for good, by one of 2^13 ways through two functions that call one another.
+#[inline(never)]
+fn leak_by_the_left(way: u64, depth: u32) -> io::Result<OwnedFd> {
+    // What is done with the result keeps the call from being a jump.
+    std::hint::black_box(leak_by(way, depth))
+}
+
+/// The same, from another place in the code.
+#[inline(never)]
+fn leak_by_the_right(way: u64, depth: u32) -> io::Result<OwnedFd> {
+    std::hint::black_box(leak_by(std::hint::black_box(way), depth))
+}
+
+#[inline(never)]
+fn leak_by(way: u64, depth: u32) -> io::Result<OwnedFd> {
+    match depth {
+        0 => leak_a_socket(),
+        _ if way >> (depth - 1) & 1 == 0 => std::hint::black_box(leak_by_the_left(way, depth - 1)),
+        _ => std::hint::black_box(leak_by_the_right(way, depth - 1)),
+    }
+}
+
 fn program(name: &str, dir: &Path) -> io::Result<Turn> {
     let dir = dir.to_owned();
     Ok(match name {
         // One socket a turn.
         "socket" => Box::new(|_, open| {
             open.leaked.push(leak_a_socket()?);
+            Ok(())
+        }),
+        // Forty sockets a turn, each opened by a stack of its own.
+        "stacks" => Box::new(|turn, open| {
+            for number in turn * 40..turn * 40 + 40 {
+                if open.leaked.len() < 12_000 {
+                    open.leaked.push(leak_by(number, 13)?);
+                }
+            }
             Ok(())
         }),
         // One file a turn, each with a name of its own.

@@ -152,6 +152,10 @@ fn evidence(out: &mut impl Write, group: &LeakGroup, layout: Layout) -> io::Resu
     let such = if fds.is_empty() { String::new() } else { format!(", such as {}", fds.join(", ")) };
     let title = format!("{} {}{such}", group.kind.name(), group.label);
     write_line(out, &title, layout)?;
+    if let (Some(_), Some(opened)) = (&group.stack, group.stack_opened) {
+        let title = format!("  {opened} of {} opened by", group.opened);
+        write_line(out, &title, layout)?;
+    }
     let frames = group.stack.iter().flat_map(|stack| stack.iter());
     frames
         .enumerate()
@@ -180,6 +184,7 @@ mod tests {
             oldest_seconds: Some(29.987_654_321),
             suspected,
             stack: None,
+            stack_opened: None,
             examples: Vec::new(),
             opener: None,
         }
@@ -215,6 +220,7 @@ mod tests {
         let mut group = group("inet stream tcp 10.0.0.1:\x1b[31m", true, (310, 10));
         group.examples =
             sample::reading().files[3..5].iter().map(|file| (**file).clone()).collect();
+        group.stack_opened = Some(300);
         group.stack = Some(Arc::from([
             frame(0x7f00_1234, Some("socket"), None),
             frame(0x40_0567, Some("server::connect"), Some("src/connect.rs")),
@@ -259,7 +265,7 @@ mod tests {
         assert_eq!((&document["seconds"], &document["suspected"]), (&30.0.into(), &true.into()));
         let group = &document["groups"][0];
         let fields: BTreeSet<String> = set("kind label count opened closed per_second \
-                                            oldest_seconds suspected stack examples");
+                                            oldest_seconds suspected stack stack_opened examples");
         assert_eq!(names(group), fields);
         assert_eq!(group["oldest_seconds"], 29.987654);
         assert_eq!(group["examples"][0]["fd"], 3);

@@ -97,6 +97,8 @@ pub struct LeakGroup {
     pub suspected: bool,
     /// The call that opened its files, innermost frame first, where that was traced.
     pub stack: Option<Arc<[Frame]>>,
+    /// How many of the files that were opened during the watch were opened by that call.
+    pub stack_opened: Option<u64>,
     /// Some of its files: those that were opened first during the watch.
     pub examples: Vec<File>,
     /// Which stack that is.
@@ -215,6 +217,7 @@ fn judged(groups: &Groups, table: &FilesTable, part: impl Fn(&GroupKey) -> Part)
             oldest_seconds: course.oldest.map(|since| now.saturating_sub(since).as_secs_f64()),
             suspected: verdict.suspected,
             stack: None,
+            stack_opened: opener.map(|_| course.opened),
             examples,
             opener,
         }
@@ -235,6 +238,7 @@ fn with_openers(mut group: LeakGroup, parts: Vec<LeakGroup>) -> Vec<LeakGroup> {
     let suspects = traced().filter(|part| part.suspected).count();
     if group.suspected && (suspects == 0 || largest.is_some_and(is_most)) {
         group.opener = largest.and_then(|part| part.opener);
+        group.stack_opened = largest.map(|part| part.opened);
         return vec![group];
     }
     if suspects == 0 {
@@ -262,6 +266,7 @@ fn together(one: LeakGroup, other: LeakGroup) -> LeakGroup {
         oldest_seconds: oldest.reduce(f64::max),
         suspected: false,
         stack: None,
+        stack_opened: None,
         examples,
         opener: None,
     }
@@ -347,6 +352,7 @@ mod tests {
             oldest_seconds: Some(opened as f64),
             suspected,
             stack: None,
+            stack_opened: opener.map(|_| opened),
             examples: Vec::new(),
             opener: opener.map(OpenerId),
         }
@@ -391,6 +397,8 @@ mod tests {
         assert_eq!(parted(group(None, true, 12, 0), Vec::new()), [(None, true, 12)]);
         // Many stacks that each opened a few: the largest stands for all.
         let parts = (0..20).map(|n| group(Some(n), false, if n == 7 { 3 } else { 2 }, 0));
-        assert_eq!(parted(group(None, true, 41, 0), parts.collect()), [(Some(7), true, 41)]);
+        let parts: Vec<_> = parts.collect();
+        assert_eq!(parted(group(None, true, 41, 0), parts.clone()), [(Some(7), true, 41)]);
+        assert_eq!(with_openers(group(None, true, 41, 0), parts)[0].stack_opened, Some(3));
     }
 }

@@ -64,6 +64,9 @@ pub fn lines(report: &Leaks, tracing: &Tracing, glyphs: &Glyphs) -> Vec<SheetLin
             let text = format!("       fd {fd}  {}", cells::name(file, glyphs));
             Some(SheetLine::Link(LeakLink::File { tid: file.tid, fd }, text))
         }));
+        if let (Some(_), Some(opened)) = (&group.stack, group.stack_opened) {
+            lines.push(SheetLine::Heading(format!("  {opened} of {} opened by", group.opened)));
+        }
         let frames = group.stack.iter().flat_map(|stack| stack.iter()).enumerate();
         lines.extend(
             frames.map(|(n, frame)| SheetLine::Text(format!("#{n:<2} {}", name(frame, glyphs)))),
