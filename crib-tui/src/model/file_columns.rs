@@ -4,7 +4,10 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::column::{Column, ColumnKind, Table, Value, written};
-use super::{AccessMode, Device, Family, File, Kind, Pipe, Process, Queued, Socket, Text};
+use super::peers::push_list;
+use super::{
+    Absent, AccessMode, Device, Family, File, Kind, Peers, Pipe, Process, Queued, Socket, Text,
+};
 
 /// The table of a process's open files.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +29,12 @@ impl<'a> FileRow<'a> {
     pub fn new(process: &'a Process, file: &'a File) -> Self {
         Self { process, file, age: None }
     }
+}
+
+impl Files {
+    /// The columns that only a sweep over all processes fills.
+    pub const SWEPT: &'static [&'static str] =
+        &["PEER", "HOLDERS", "SOCK.PEER.PID", "SOCK.PEER.FD"];
 }
 
 impl Table for Files {
@@ -224,12 +233,46 @@ static COLUMNS: &[Column<Files>] = &[
     file!("EPOLL.WATCHES", Number, "files that an epoll instance watches", |f| {
         f.epoll.as_ref().map(|epoll| epoll.watches.len() as u64).into()
     }),
+    composed!("PEER", "who has the other end open: 4711/nginx fd 7, ...; in files alone", peers),
+    Column {
+        name: "HOLDERS",
+        help: "who else has the same open file, by dup, fork or SCM_RIGHTS; in files alone",
+        kind: ColumnKind::Text,
+        value: holders,
+    },
     process!("PID", Number, "process id", |p| p.pid.into()),
     process!("COMM", Text, "command name of the process", |p| (&p.comm).into()),
     process!("UID", Number, "real user id of the process", |p| p.uid.into()),
     process!("USER", Text, "user of the process", |p| p.user.as_deref().into()),
     composed!("NAME", "path, or protocol, addresses and state of a socket", name),
 ];
+
+/// The descriptors at the other end: none known is something else than not known.
+fn peers<'r>(file: &'r File, room: &'r mut String) -> Value<'r> {
+    match file.ends.as_ref().map(|ends| &*ends.peers) {
+        None | Some(Peers::Absent(Absent::NotInProc | Absent::Unreadable)) => Value::Unknown,
+        Some(peers) => {
+            room.clear();
+            if let Peers::Found(listed) = peers {
+                push_list(room, listed.held.iter(), listed.all);
+            }
+            room.as_str().into()
+        }
+    }
+}
+
+/// The other descriptors of the same open file.
+fn holders<'r>(row: &'r FileRow<'_>, room: &'r mut String) -> Value<'r> {
+    let place = (row.process.pid, row.file.tid, row.file.fd);
+    let ends = row.file.ends.as_deref();
+    let Some((ends, others)) = ends.and_then(|ends| Some((ends, ends.others(place)?))) else {
+        return Value::Unknown;
+    };
+    room.clear();
+    let all = ends.holders.as_ref().map_or(0, |holders| holders.all);
+    push_list(room, others, all.saturating_sub(1));
+    room.as_str().into()
+}
 
 fn joined(names: impl Iterator<Item = &'static str>, room: &mut String) -> &str {
     room.clear();

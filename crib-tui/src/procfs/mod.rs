@@ -12,6 +12,7 @@ mod list;
 mod maps;
 mod net;
 mod parse;
+mod peers;
 mod process;
 mod tables;
 
@@ -30,6 +31,7 @@ use fd::{Outcome, Table};
 pub use image::{Image, image};
 pub use maps::{Mapping, maps};
 use net::Sockets;
+pub use peers::sweep;
 use process::{Stat, Status};
 use tables::Tables;
 
@@ -268,12 +270,15 @@ fn is_gone(error: &io::Error) -> bool {
 
 /// Fills in what the tables of the process's network namespace say of its sockets.
 fn add_sockets(dir: &ProcDir, files: &mut [File]) {
-    let is_socket = |file: &&mut File| file.socket.is_some();
     if !files.iter().any(|file| file.socket.is_some()) {
         return;
     }
-    let sockets = Sockets::read(dir);
-    for file in files.iter_mut().filter(is_socket) {
+    add_known_sockets(&Sockets::read(dir), files);
+}
+
+/// Fills in what these tables say of sockets.
+fn add_known_sockets(sockets: &Sockets, files: &mut [File]) {
+    for file in files.iter_mut().filter(|file| file.socket.is_some()) {
         let found = file.ino.get().and_then(|ino| sockets.get(ino));
         if let (Some(found), Some(socket)) = (found, &mut file.socket) {
             **socket = Socket { inflight_files: socket.inflight_files, ..found.clone() };
