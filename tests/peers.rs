@@ -5,6 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::drill::{DOWN, ENTER, ESC, is_table_of_one, open_on, step};
 use crate::support::command::{Run, crib_top, file_rows, only_process};
 use crate::support::differences::{MayBeNull, from_expectation, none_in_a_quiet_moment};
 use crate::support::privilege::needs_bpf;
@@ -197,4 +198,42 @@ fn unix_peers_are_those_that_ss_shows() {
         }
         found
     });
+}
+
+/// From a file to its other end in another process, and back with everything kept.
+#[test]
+fn p_leads_to_the_other_process_and_esc_back() {
+    needs_bpf!("p_leads_to_the_other_process_and_esc_back");
+    let workload = Workload::start(["ends"]);
+    let (own, other) = (workload.pid().to_string(), workload.report["other"].to_string());
+    let mut terminal = open_on(&workload, "unix-pair");
+    let fd = workload.file("unix-pair").fd.to_string();
+    let peer_fd = &workload.file("unix-pair").expect["socket"]["peer"]["fd"].to_string();
+    // Role, pid, command, descriptor, then messages and bytes received and sent.
+    let row = |screen: &str, wanted: &[&str]| {
+        let starts = |line: &str| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            words.len() >= wanted.len() && words.iter().zip(wanted).all(|(a, b)| a == b)
+        };
+        screen.lines().any(starts)
+    };
+    let this = ["this", &own, "workload", &fd, "0", "0", "1", "3"];
+    let that = ["other", &other, "workload", peer_fd, "1", "3", "0", "0"];
+    let is_ends = |screen: &str| row(screen, &this) && row(screen, &that);
+    step(&mut terminal, "p", "both ends", is_ends);
+    terminal.send(DOWN);
+    step(&mut terminal, ENTER, "the other process's file", |screen| {
+        screen.contains(&format!("{other} > fd {peer_fd}")) && screen.contains("MESSAGES")
+    });
+    step(&mut terminal, ESC, "the other process's table", |screen| {
+        screen.contains(&other) && screen.contains(" FD KIND")
+    });
+    step(&mut terminal, ESC, "both ends again", is_ends);
+    step(&mut terminal, ESC, "the table", is_table_of_one);
+    // From the file's own screen it is the same.
+    step(&mut terminal, ENTER, "the file", |screen| screen.contains("MESSAGES"));
+    step(&mut terminal, "p", "both ends", is_ends);
+    step(&mut terminal, ESC, "the file", |screen| screen.contains("MESSAGES"));
+    terminal.send("q");
+    assert_eq!(terminal.expect_end().code, 0);
 }

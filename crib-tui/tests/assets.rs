@@ -247,6 +247,7 @@ fn view(context: Context) -> &'static str {
         Context::File => "the view of one file",
         Context::Queue => "the packets of a queue",
         Context::Packet => "the view of one packet",
+        Context::Ends => "other end",
         Context::Help => "the help",
     }
 }

@@ -28,6 +28,8 @@ pub(crate) mod sample;
 #[cfg(test)]
 pub(crate) mod sample_dump;
 #[cfg(test)]
+pub(crate) mod sample_ends;
+#[cfg(test)]
 pub(crate) mod sample_queues;
 mod socket;
 pub mod suspicion;

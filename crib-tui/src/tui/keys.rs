@@ -16,6 +16,8 @@ pub enum Command {
     Right,
     Open,
     Back,
+    /// Shows a file's other end, and who else holds it.
+    Ends,
     /// Shows a packet's bytes as text instead of as digits, or the other way round.
     Switch,
     /// Writes what is shown to a pcap file.
@@ -47,6 +49,8 @@ pub enum Context {
     Queue,
     /// All there is to say about one packet.
     Packet,
+    /// A file's other end, and who else holds it.
+    Ends,
     /// The help.
     Help,
 }
@@ -64,10 +68,10 @@ pub struct Binding {
     keys: &'static [(KeyCode, KeyModifiers, Command)],
 }
 
-use Context::{File, Files, Help, Packet, Picker, Queue};
+use Context::{Ends, File, Files, Help, Packet, Picker, Queue};
 
-const ALL: &[Context] = &[Picker, Files, File, Queue, Packet, Help];
-const READINGS: &[Context] = &[Picker, Files, File, Queue, Packet];
+const ALL: &[Context] = &[Picker, Files, File, Queue, Packet, Ends, Help];
+const READINGS: &[Context] = &[Picker, Files, File, Queue, Packet, Ends];
 const TABLES: &[Context] = &[Picker, Files, Queue];
 const SEARCHED: &[Context] = &[Picker, Files];
 const NONE: KeyModifiers = KeyModifiers::NONE;
@@ -94,7 +98,7 @@ pub const BINDINGS: &[Binding] = &[
         label: "Esc Backspace",
         help: "go back",
         footer: Some(("Esc", "back")),
-        contexts: &[Files, File, Queue, Packet, Help],
+        contexts: &[Files, File, Queue, Packet, Ends, Help],
         keys: &[key(KeyCode::Esc, Command::Back), key(KeyCode::Backspace, Command::Back)],
     },
     Binding {
@@ -162,6 +166,13 @@ pub const BINDINGS: &[Binding] = &[
         footer: Some(("Space", "pause")),
         contexts: READINGS,
         keys: &[char(' ', Command::Pause)],
+    },
+    Binding {
+        label: "p",
+        help: "find the file's other end and who else holds it, among all processes",
+        footer: None,
+        contexts: &[Files, File],
+        keys: &[char('p', Command::Ends)],
     },
     Binding {
         label: "w",
@@ -313,7 +324,7 @@ mod tests {
 
     #[test]
     fn keys_of_screens_that_do_not_exist_do_nothing() {
-        for c in ['t', 'l', 'p'] {
+        for c in ['t', 'l'] {
             for &context in ALL {
                 assert_eq!(command(context, &press(KeyCode::Char(c), NONE)), None);
             }

@@ -96,7 +96,7 @@ impl Sweep {
     }
 
     /// Whether what is under a descriptor now is what was asked about.
-    fn is_same(&self, now: &File, asked: &File) -> bool {
+    pub fn is_same(&self, now: &File, asked: &File) -> bool {
         match self.source {
             Source::Bpf => now.id.is_none() || asked.id.is_none() || now.id == asked.id,
             // Its identities are made anew by each sweep.

@@ -22,6 +22,7 @@ impl App {
                 }
             }
             Command::Open => return self.open(),
+            Command::Ends => return self.show_ends(),
             Command::Switch => self.switch(),
             Command::Write => return self.write_packets(),
             Command::Back => return self.back(),
@@ -64,7 +65,7 @@ impl App {
         match &mut self.files {
             Some(files) => {
                 if !files.pop() {
-                    self.files = None;
+                    self.files = self.below.pop();
                 }
                 self.refresh_soon()
             }
@@ -86,6 +87,7 @@ impl App {
                 Some(Body::File(screen)) => screen.sheet.step(by, view),
                 Some(Body::Packet(screen)) => screen.sheet.step(by, view),
                 Some(Body::Queue(screen)) => screen.step(by, page),
+                Some(Body::Ends(screen)) => screen.sheet.step(by, view),
             },
             (None, None) => self.picker.step(by, page),
         }

@@ -27,7 +27,7 @@ impl App {
                     Ok(())
                 }
                 Some(Link::Watch { fd, file }) => files.open_watch(fd, file),
-                Some(Link::Flight(_)) | None => Ok(()),
+                Some(Link::Flight(_) | Link::Held { .. }) | None => Ok(()),
             },
             Some(Body::Queue(screen)) => {
                 if let Some(packet) = screen.selected().cloned() {
@@ -41,6 +41,13 @@ impl App {
                 Some(Link::Flight(place)) => files.open_flight(place),
                 _ => Ok(()),
             },
+            Some(Body::Ends(screen)) => {
+                let selected = screen.sheet.selected(view);
+                match selected.and_then(|link| screen.held(link)).cloned() {
+                    Some(held) => self.open_held(&held),
+                    None => Ok(()),
+                }
+            }
         };
         if let Err(refusal) = opened {
             self.message = Some(Message::Refused(refusal));
@@ -130,7 +137,7 @@ impl Files {
         let depth = self.screens.len().checked_sub(1).ok_or_else(nothing)?;
         let screen = &self.screens[depth];
         let content = match &screen.body {
-            Body::File(_) => return Err(nothing()),
+            Body::File(_) | Body::Ends(_) => return Err(nothing()),
             Body::Queue(queue) if queue.name == QueueName::Accept => return Err(no_bytes()),
             Body::Packet(packet) if packet.queue == QueueName::Accept => return Err(no_bytes()),
             Body::Queue(queue) => {
@@ -176,6 +183,7 @@ impl Files {
                     Root::Descriptor { fd, tid: Some(tid) } => format!("-thread{tid}-{fd}"),
                     Root::Flight { file } => format!("-file{file}"),
                 },
+                Body::Ends(_) => String::new(),
                 Body::Queue(queue) => format!("-{}", queue.name.name()),
                 Body::Packet(packet) => format!("-packet{}", packet.packet.index),
             };

@@ -20,6 +20,9 @@ pub type FileKey = (Option<u32>, Option<u32>, Option<FileId>);
 pub struct Files {
     /// Tells this look at a process from the next.
     pub session: u64,
+    /// The number of the first of the looks that this one lies upon; its own where there is
+    /// none.
+    pub base: u64,
     /// The process.
     pub pid: u32,
     /// What the list of processes knew of it; none where it was named on the command line.
@@ -46,6 +49,8 @@ pub struct Files {
     pub no_dumps: Option<String>,
     /// Whether the present screen's last reading holds all that it was to hold.
     pub complete: bool,
+    /// The file to select in the first reading: its thread and descriptor.
+    pub(super) goal: Option<(Option<u32>, u32)>,
     pub(super) follow_up: Option<FollowUp>,
     /// Whether packets on the way were looked for already since the interval began.
     pub(super) searched: bool,
@@ -78,6 +83,7 @@ impl Files {
     ) -> Self {
         Self {
             session,
+            base: session,
             pid,
             known,
             table: None,
@@ -91,6 +97,7 @@ impl Files {
             screens: Vec::new(),
             no_dumps: None,
             complete: true,
+            goal: None,
             follow_up: None,
             searched: false,
             glyphs,
@@ -118,6 +125,7 @@ impl Files {
     pub fn request(&self) -> FilesRequest {
         FilesRequest {
             session: self.session,
+            base: self.base,
             pid: self.pid,
             start_ticks: self.known.as_ref().map(|process| process.start_ticks),
             arrangement: self.arrangement.clone(),
@@ -142,6 +150,7 @@ impl Files {
                 };
                 self.table = Some(table);
                 self.follow(page);
+                self.reach_goal(page);
                 self.refresh_file();
             }
         }

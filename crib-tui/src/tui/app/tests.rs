@@ -2,6 +2,7 @@
 
 mod change;
 mod drill;
+mod ends;
 
 use std::time::Duration;
 

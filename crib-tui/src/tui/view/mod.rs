@@ -2,6 +2,7 @@
 
 pub mod cells;
 mod crumbs;
+pub mod ends;
 pub mod file;
 pub mod files;
 pub mod help;
@@ -44,6 +45,7 @@ pub fn draw(app: &App, frame: &mut Frame<'_>) {
             Some(Body::File(screen)) => screen.sheet.draw(buffer, regions.body, &app.theme),
             Some(Body::Queue(screen)) => queue::draw(app, screen, &regions, buffer),
             Some(Body::Packet(screen)) => screen.sheet.draw(buffer, regions.body, &app.theme),
+            Some(Body::Ends(screen)) => screen.sheet.draw(buffer, regions.body, &app.theme),
         },
         (None, None) => picker::draw(app, &regions, buffer),
     }

@@ -1,11 +1,13 @@
 //! The screens below the table of files, one upon the other: files, their queues, and packets.
 
+pub mod ends;
 pub mod file;
 pub mod packet;
 pub mod queue;
 
 use std::time::SystemTime;
 
+pub use self::ends::EndsScreen;
 pub use self::file::{FileScreen, Root};
 pub use self::packet::PacketScreen;
 pub use self::queue::QueueScreen;
@@ -32,6 +34,8 @@ pub enum Body {
     Queue(Box<QueueScreen>),
     /// A packet in a queue.
     Packet(Box<PacketScreen>),
+    /// The other end of a file.
+    Ends(Box<EndsScreen>),
 }
 
 /// Whether what a screen shows is there.
@@ -71,6 +75,18 @@ pub enum Link {
     },
     /// A file in flight, by its place in the packet.
     Flight(u32),
+    /// A descriptor of a process: one that is at the other end, or of the same open file.
+    Held {
+        /// The process.
+        pid: u32,
+        /// The thread in whose own table it is.
+        tid: Option<u32>,
+        /// The number.
+        fd: u32,
+        /// Whether it is listed among those of the same open file, and not as an end: it may be
+        /// both.
+        holder: bool,
+    },
 }
 
 /// What sort of file a queue belongs to, as far as the look of its packets depends on it.
@@ -128,6 +144,7 @@ impl Screen {
             Body::File(_) => Context::File,
             Body::Queue(_) => Context::Queue,
             Body::Packet(_) => Context::Packet,
+            Body::Ends(_) => Context::Ends,
         }
     }
 
@@ -135,7 +152,7 @@ impl Screen {
     pub fn file(&self) -> Option<&FileScreen> {
         match &self.body {
             Body::File(screen) => Some(screen),
-            Body::Queue(_) | Body::Packet(_) => None,
+            Body::Queue(_) | Body::Packet(_) | Body::Ends(_) => None,
         }
     }
 
@@ -143,7 +160,7 @@ impl Screen {
     pub fn packet(&self) -> Option<&PacketScreen> {
         match &self.body {
             Body::Packet(screen) => Some(screen),
-            Body::File(_) | Body::Queue(_) => None,
+            Body::File(_) | Body::Queue(_) | Body::Ends(_) => None,
         }
     }
 
@@ -151,7 +168,7 @@ impl Screen {
     pub fn packet_mut(&mut self) -> Option<&mut PacketScreen> {
         match &mut self.body {
             Body::Packet(screen) => Some(screen),
-            Body::File(_) | Body::Queue(_) => None,
+            Body::File(_) | Body::Queue(_) | Body::Ends(_) => None,
         }
     }
 }
