@@ -11,8 +11,13 @@ pub const DOWN: &str = "\x1b[B";
 
 /// Opens the table of the workload's files and selects the one under this descriptor.
 pub fn open_on(workload: &Workload, label: &str) -> Terminal {
+    open_from("bpf", workload, label)
+}
+
+/// As [`open_on`], from this source.
+pub fn open_from(source: &str, workload: &Workload, label: &str) -> Terminal {
     let pid = workload.pid().to_string();
-    let mut terminal = Terminal::start(&["-p", &pid, "--source", "bpf", "-d", "200ms"], 140, 40);
+    let mut terminal = Terminal::start(&["-p", &pid, "--source", source, "-d", "200ms"], 140, 40);
     terminal.wait_for("socket");
     let fd = workload.file(label).fd;
     let filter = format!("FD == {fd}");

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::drill::{DOWN, ENTER, ESC, is_table_of_one, open_on, step};
+use crate::drill::{DOWN, ENTER, ESC, is_table_of_one, open_from, open_on, step};
 use crate::support::command::{Run, crib_top, file_rows, only_process};
 use crate::support::differences::{MayBeNull, from_expectation, none_in_a_quiet_moment};
 use crate::support::privilege::needs_bpf;
@@ -200,6 +200,23 @@ fn unix_peers_are_those_that_ss_shows() {
     });
 }
 
+/// A thread with a table of its own holds what was open when it took it.
+#[test]
+fn a_thread_with_a_table_of_its_own_is_a_holder_of_its_own() {
+    needs_bpf!("a_thread_with_a_table_of_its_own_is_a_holder_of_its_own");
+    let workload = Workload::start(["threads"]);
+    let tid = &workload.report["thread"]["tid"];
+    let fd = workload.file("in-both-tables").fd;
+    let document = document(workload.pid(), "bpf");
+    let row = row_of(&document, fd);
+    let holders = row["holders"].as_array().expect("a list");
+    assert_eq!(holders.len(), 2, "{row}");
+    assert_eq!((&holders[0]["pid"], holders[0].get("tid")), (&workload.pid().into(), None));
+    assert_eq!((&holders[1]["fd"], &holders[1]["tid"]), (&fd.into(), tid));
+    let only = row_of(&document, workload.file("in-the-process's-table").fd);
+    assert_eq!(only["holder_count"], 1, "{only}");
+}
+
 /// From a file to its other end in another process, and back with everything kept.
 #[test]
 fn p_leads_to_the_other_process_and_esc_back() {
@@ -234,6 +251,33 @@ fn p_leads_to_the_other_process_and_esc_back() {
     step(&mut terminal, ENTER, "the file", |screen| screen.contains("MESSAGES"));
     step(&mut terminal, "p", "both ends", is_ends);
     step(&mut terminal, ESC, "the file", |screen| screen.contains("MESSAGES"));
+    terminal.send("q");
+    assert_eq!(terminal.expect_end().code, 0);
+}
+
+/// The same from /proc, which tells no more than that.
+#[test]
+fn p_leads_to_the_other_process_from_proc_too() {
+    let workload = Workload::start(["ends"]);
+    let other = workload.report["other"].to_string();
+    let mut terminal = open_from("procfs", &workload, "tcp4");
+    let peer_fd = &workload.file("tcp4").expect["socket"]["peer"]["fd"].to_string();
+    let is_ends = |screen: &str| {
+        screen.contains("Both ends") && screen.contains(&format!("other {other:>8}"))
+    };
+    step(&mut terminal, "p", "both ends", is_ends);
+    terminal.send(DOWN);
+    let title = format!("workload {other} > fd {peer_fd}");
+    step(&mut terminal, ENTER, "the other process's file", |screen| {
+        screen.contains(&title) && screen.contains("tcp") && !screen.contains("was closed")
+    });
+    // It is still the same after some more readings.
+    let first = terminal.contents();
+    let later = terminal.wait_until("another reading", |screen| screen != first);
+    assert!(later.contains(&title) && !later.contains("was closed"), "{later}");
+    step(&mut terminal, ESC, "the other process's table", |screen| screen.contains(" FD KIND"));
+    step(&mut terminal, ESC, "both ends again", is_ends);
+    step(&mut terminal, ESC, "the table", is_table_of_one);
     terminal.send("q");
     assert_eq!(terminal.expect_end().code, 0);
 }

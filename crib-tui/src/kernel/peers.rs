@@ -61,10 +61,10 @@ pub(super) fn sweep(
     for (pid, file) in found {
         let name = match names.entry(pid) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(match procfs::process(pid) {
+            Entry::Vacant(entry) => entry.insert(match procfs::command(pid) {
                 // What the kernel's own threads hold is nobody's.
-                Ok(process) if process.state == ProcessState::KernelThread => None,
-                Ok(process) => Some(process.comm),
+                Ok((_, ProcessState::KernelThread)) => None,
+                Ok((comm, _)) => Some(comm),
                 // It has ended meanwhile.
                 Err(ReadError::NoProcess(_) | ReadError::Ended { .. }) => None,
                 Err(_) => {

@@ -4,10 +4,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::column::{Column, ColumnKind, Table, Value, written};
-use super::peers::push_list;
-use super::{
-    Absent, AccessMode, Device, Family, File, Kind, Peers, Pipe, Process, Queued, Socket, Text,
-};
+use super::peers::{holders, peers};
+use super::{AccessMode, Device, Family, File, Kind, Pipe, Process, Queued, Socket, Text};
 
 /// The table of a process's open files.
 #[derive(Clone, Copy, Debug)]
@@ -246,33 +244,6 @@ static COLUMNS: &[Column<Files>] = &[
     process!("USER", Text, "user of the process", |p| p.user.as_deref().into()),
     composed!("NAME", "path, or protocol, addresses and state of a socket", name),
 ];
-
-/// The descriptors at the other end: none known is something else than not known.
-fn peers<'r>(file: &'r File, room: &'r mut String) -> Value<'r> {
-    match file.ends.as_ref().map(|ends| &*ends.peers) {
-        None | Some(Peers::Absent(Absent::NotInProc | Absent::Unreadable)) => Value::Unknown,
-        Some(peers) => {
-            room.clear();
-            if let Peers::Found(listed) = peers {
-                push_list(room, listed.held.iter(), listed.all);
-            }
-            room.as_str().into()
-        }
-    }
-}
-
-/// The other descriptors of the same open file.
-fn holders<'r>(row: &'r FileRow<'_>, room: &'r mut String) -> Value<'r> {
-    let place = (row.process.pid, row.file.tid, row.file.fd);
-    let ends = row.file.ends.as_deref();
-    let Some((ends, others)) = ends.and_then(|ends| Some((ends, ends.others(place)?))) else {
-        return Value::Unknown;
-    };
-    room.clear();
-    let all = ends.holders.as_ref().map_or(0, |holders| holders.all);
-    push_list(room, others, all.saturating_sub(1));
-    room.as_str().into()
-}
 
 fn joined(names: impl Iterator<Item = &'static str>, room: &mut String) -> &str {
     room.clear();

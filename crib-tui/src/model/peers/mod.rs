@@ -21,7 +21,7 @@ use super::{AccessMode, File, Kind, Text};
 pub use absent::Absent;
 pub use key::Search;
 pub use sweep::Sweep;
-pub(super) use text::push_list;
+pub(super) use text::{holders, peers};
 
 /// Descriptors that are listed of one open file: more are counted.
 pub const LISTED: usize = 100;

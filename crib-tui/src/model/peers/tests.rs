@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::text::push_list;
 use super::*;
 use crate::model::{
     Device, Family, FileId, Peer, Pipe, Protocol, Queued, Shutdown, Socket, SocketType, Source,

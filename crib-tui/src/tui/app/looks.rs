@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::dumps::FollowUp;
 use super::screens::{Body, EndsScreen, FileScreen, Root, Screen};
 use super::{App, Files, Message, Page, Phase, Standing};
-use crate::model::{File, Held};
+use crate::model::{File, Held, TrackedFile};
 use crate::tui::action::Action;
 use crate::tui::ends::{EndsReading, EndsRequest};
 use crate::tui::worker::Request;
@@ -75,9 +75,9 @@ impl Files {
         let root = Root::Descriptor { fd, tid: held.file.tid };
         let top = self.screens.last().and_then(|screen| screen.time);
         let now = top.unwrap_or(std::time::SystemTime::UNIX_EPOCH);
-        let row = self.rows().iter().find(|row| {
-            !row.is_closed() && row.file.key() == held.file.key() && row.file.id.is_some()
-        });
+        // From /proc, each look through all processes makes identities of its own.
+        let row = self.row_at(held.file.tid, fd);
+        let row = row.filter(|row| self.no_dumps.is_some() || row.file.id == held.file.id);
         let screen = match row {
             Some(row) => FileScreen::of_row(row),
             None => Some(FileScreen::of_file(root, File::clone(&held.file), now)),
@@ -125,14 +125,27 @@ impl Files {
 
     /// Selects in the table the file through which one came here.
     pub(super) fn reach_goal(&mut self, page: Page) {
-        let Some(goal) = self.goal.take() else { return };
+        let Some((tid, fd)) = self.goal.take() else { return };
         let rows = self.rows();
         let is_it = |&row: &u32| {
             let file = &rows[row as usize].file;
-            (file.tid, file.fd) == (goal.0, Some(goal.1))
+            (file.tid, file.fd) == (tid, Some(fd))
         };
         if let Some(index) = self.order.iter().position(is_it) {
             self.select(index, page);
         }
+        // Where only the table is read, the file is known by what that says of it.
+        let row = self.row_at(tid, fd).filter(|_| self.no_dumps.is_some()).cloned();
+        if let Some(Screen { body: Body::File(file), .. }) = self.screens.last_mut()
+            && let Some(row) = row.filter(|row| row.file.ino == file.row.file.ino)
+        {
+            file.row = row;
+        }
+    }
+
+    /// The open file in the table under this descriptor.
+    fn row_at(&self, tid: Option<u32>, fd: u32) -> Option<&TrackedFile> {
+        let place = (tid, Some(fd));
+        self.rows().iter().find(|row| !row.is_closed() && (row.file.tid, row.file.fd) == place)
     }
 }
