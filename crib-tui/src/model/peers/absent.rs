@@ -27,6 +27,18 @@ pub enum Absent {
     Nowhere,
     /// The other end of a connection has another host's address.
     Elsewhere,
+    /// As [`Self::Elsewhere`], but there is one with these addresses the other way round in
+    /// another network namespace.
+    OtherNamespace {
+        /// The process.
+        pid: u32,
+        /// Its descriptor.
+        fd: Option<u32>,
+        /// The inode number of the namespace.
+        netns: u64,
+    },
+    /// No datagram socket is connected back to this one.
+    NotBack,
     /// Nobody has the pipe open for reading.
     NoReader,
     /// Nobody has the pipe open for writing.
@@ -50,7 +62,7 @@ impl Absent {
     /// Of a file at whose other end a sweep has found nothing.
     pub(super) fn of(file: &File, sweep: &Sweep) -> Self {
         let reason = match (&file.socket, &file.pipe) {
-            (Some(socket), _) => of_socket(socket, sweep.source),
+            (Some(socket), _) => of_socket(socket, sweep),
             (None, Some(pipe)) => of_pipe(file, pipe),
             (None, None) if file.mode == Some(PATH_ONLY) => Self::PathOnly,
             (None, None) => match file.kind {
@@ -64,20 +76,25 @@ impl Absent {
         // Where some process could not be looked at, it may be the one.
         let found_out = matches!(
             reason,
-            Self::Nowhere | Self::InNoTable | Self::Unshared | Self::Elsewhere | Self::NoFile
+            Self::Nowhere
+                | Self::InNoTable
+                | Self::Unshared
+                | Self::Elsewhere
+                | Self::NoFile
+                | Self::NotBack
         );
         if found_out && !sweep.complete { Self::Unreadable } else { reason }
     }
 }
 
-fn of_socket(socket: &Socket, source: Source) -> Absent {
+fn of_socket(socket: &Socket, sweep: &Sweep) -> Absent {
     let Some(family) = socket.family else { return Absent::NotInProc };
     if socket.state == Some(State::LISTEN) {
         return Absent::Listens;
     }
     match family {
-        Family::UNIX => of_unix(socket, source),
-        Family::INET | Family::INET6 => of_inet(socket),
+        Family::UNIX => of_unix(socket, sweep.source),
+        Family::INET | Family::INET6 => of_inet(socket, sweep),
         family => Absent::Family(family),
     }
 }
@@ -94,7 +111,7 @@ fn of_unix(socket: &Socket, source: Source) -> Absent {
     }
 }
 
-fn of_inet(socket: &Socket) -> Absent {
+fn of_inet(socket: &Socket, sweep: &Sweep) -> Absent {
     // include/net/tcp_states.h
     const FIN_WAIT_2: u8 = 5;
     const CLOSE: u8 = 7;
@@ -107,8 +124,18 @@ fn of_inet(socket: &Socket) -> Absent {
             Absent::Closed
         }
         (_, None) => Absent::Unconnected,
+        (_, Some(_)) if i32::from(socket.kind.map_or(0, |kind| kind.0)) == libc::SOCK_DGRAM => {
+            Absent::NotBack
+        }
+        // Addresses of this host mean another one in each namespace.
         (_, Some(flow)) if flow.is_local() => Absent::Nowhere,
-        (_, Some(_)) => Absent::Elsewhere,
+        (_, Some(flow)) => match sweep.in_another_namespace(flow) {
+            Some((held, theirs)) => {
+                let (pid, fd) = (held.pid, held.file.fd);
+                Absent::OtherNamespace { pid, fd, netns: theirs.netns() }
+            }
+            None => Absent::Elsewhere,
+        },
     }
 }
 
@@ -129,7 +156,7 @@ impl Display for Absent {
                 return write!(f, "a file of kind {} has no other end", kind.name());
             }
             Self::Family(family) => {
-                return write!(f, "what a {} socket talks to is no file", family.name());
+                return write!(f, "that of a {} socket is not looked for", family.name());
             }
             Self::PathOnly => "it was opened with O_PATH, and neither reads nor writes",
             Self::Listens => "it waits for connections: these have another end, it has none",
@@ -145,6 +172,18 @@ impl Display for Absent {
             Self::Elsewhere => {
                 "no process holds the other end in this network namespace: it is on another \
                  host, or in another namespace"
+            }
+            Self::OtherNamespace { pid, fd, netns } => {
+                let fd = fd.map(|fd| format!("fd {fd} of ")).unwrap_or_default();
+                return write!(
+                    f,
+                    "no process holds the other end in this network namespace; {fd}process {pid}, \
+                     in namespace {netns}, has the addresses the other way round and may be it"
+                );
+            }
+            Self::NotBack => {
+                "no socket is connected back to it: one that takes datagrams from anyone may be \
+                 there"
             }
             Self::NoReader => "the other end was closed: nobody has it open for reading",
             Self::NoWriter => "the other end was closed: nobody has it open for writing",

@@ -49,6 +49,16 @@ impl Flow {
         Self { local: self.remote, remote: self.local, ..self }
     }
 
+    /// The same in whatever namespace.
+    pub(super) fn anywhere(self) -> Self {
+        Self { netns: 0, ..self }
+    }
+
+    /// The namespace.
+    pub(super) fn netns(self) -> u64 {
+        self.netns
+    }
+
     /// Whether both ends have to be on this host, whatever it is that holds them.
     pub(super) fn is_local(self) -> bool {
         self.remote.ip().is_loopback() || self.remote.ip() == self.local.ip()
@@ -80,7 +90,7 @@ pub struct Search {
     pipes: HashSet<PipeKey>,
     /// Unix sockets: those that are asked about, and their peers.
     unix: HashSet<u64>,
-    /// Connections, as the other ends see them.
+    /// Connections, as the other ends see them, in whatever namespace these are.
     flows: HashSet<Flow>,
 }
 
@@ -93,7 +103,9 @@ impl Search {
             search.pipes.extend(pipe(file));
             search.unix.extend(unix(file));
             search.unix.extend(unix_peer(file));
-            search.flows.extend(file.socket.as_deref().and_then(Flow::of).map(Flow::reversed));
+            search.flows.extend(
+                file.socket.as_deref().and_then(Flow::of).map(Flow::reversed).map(Flow::anywhere),
+            );
         }
         search
     }
@@ -121,6 +133,6 @@ impl Search {
                 .socket
                 .as_deref()
                 .and_then(Flow::of)
-                .is_some_and(|flow| self.flows.contains(&flow))
+                .is_some_and(|flow| self.flows.contains(&flow.anywhere()))
     }
 }

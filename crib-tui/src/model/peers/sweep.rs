@@ -26,6 +26,8 @@ pub struct Sweep {
     by_unix: Index<u64>,
     by_unix_peer: Index<u64>,
     by_flow: Index<Flow>,
+    /// Whatever their namespaces are.
+    by_addresses: Index<Flow>,
 }
 
 /// Places in the list of descriptors.
@@ -50,13 +52,16 @@ impl Sweep {
             by_unix: Index::new(),
             by_unix_peer: Index::new(),
             by_flow: Index::new(),
+            by_addresses: Index::new(),
         };
         for (place, Held { file, .. }) in (0..).zip(&held) {
             note(&mut sweep.by_file, file.id, place);
             note(&mut sweep.by_pipe, key::pipe(file), place);
             note(&mut sweep.by_unix, key::unix(file), place);
             note(&mut sweep.by_unix_peer, key::unix_peer(file), place);
-            note(&mut sweep.by_flow, file.socket.as_deref().and_then(Flow::of), place);
+            let flow = file.socket.as_deref().and_then(Flow::of);
+            note(&mut sweep.by_flow, flow, place);
+            note(&mut sweep.by_addresses, flow.map(Flow::anywhere), place);
         }
         sweep.held = held;
         sweep
@@ -88,6 +93,8 @@ impl Sweep {
         let file = now.map_or(file, |held| &held.file);
         let peers = self.peers((pid, file.tid, file.fd), file, id);
         let peers = match peers.all {
+            // Who else holds it is not known.
+            0 if file.kind == Kind::Eventfd && id.is_none() => Peers::Absent(Absent::NotInProc),
             0 => Peers::Absent(Absent::of(file, self)),
             _ => Peers::Found(peers),
         };
@@ -139,6 +146,14 @@ impl Sweep {
         }
         let other = Flow::of(socket).map(Flow::reversed);
         self.listed(places(&self.by_flow, other).iter().copied())
+    }
+
+    /// A socket in another network namespace that has a connection's addresses the other way
+    /// round: its other end, where these namespaces are joined and nothing translates addresses.
+    pub(super) fn in_another_namespace(&self, flow: Flow) -> Option<(&Held, Flow)> {
+        let other = flow.reversed().anywhere();
+        let held = &self.held[*places(&self.by_addresses, Some(other)).first()? as usize];
+        Some((held, Flow::of(held.file.socket.as_deref()?)?))
     }
 
     fn listed(&self, places: impl Iterator<Item = u32>) -> Listed {

@@ -233,6 +233,9 @@ fn a_connections_other_end_has_its_addresses_the_other_way_round() {
         held(10, 8, 9, tcp(9, "10.0.0.1:5000", "10.0.0.2:80", 7)),
         held(10, 9, 10, tcp(10, "10.0.0.1:5001", "10.0.0.1:80", 7)),
         held(10, 10, 11, tcp(11, "0.0.0.0:80", "", 7)),
+        // From a container to its host.
+        held(10, 11, 12, tcp(12, "172.17.0.1:80", "172.17.0.2:5000", 7)),
+        held(50, 3, 13, tcp(13, "172.17.0.2:5000", "172.17.0.1:80", 9)),
     ]);
     assert_eq!(peers(&sweep, 10, 3), ["20/p20 fd 4"]);
     assert_eq!(peers(&sweep, 30, 4), ["Nowhere"]);
@@ -243,6 +246,13 @@ fn a_connections_other_end_has_its_addresses_the_other_way_round() {
     assert_eq!(peers(&sweep, 10, 8), ["Elsewhere"]);
     assert_eq!(peers(&sweep, 10, 9), ["Nowhere"]);
     assert_eq!(peers(&sweep, 10, 10), ["Unconnected"]);
+    let other = Absent::OtherNamespace { pid: 50, fd: Some(3), netns: 9 };
+    assert_eq!(peers(&sweep, 10, 11), [format!("{other:?}")]);
+    assert_eq!(
+        other.to_string(),
+        "no process holds the other end in this network namespace; fd 3 of process 50, in \
+         namespace 9, has the addresses the other way round and may be it"
+    );
 }
 
 #[test]
