@@ -5,14 +5,19 @@ use crate::support::privilege::needs_bpf;
 use crate::support::terminal::Terminal;
 use crate::support::workload::Workload;
 
-const ENTER: &str = "\r";
-const ESC: &str = "\x1b";
-const DOWN: &str = "\x1b[B";
+pub const ENTER: &str = "\r";
+pub const ESC: &str = "\x1b";
+pub const DOWN: &str = "\x1b[B";
 
 /// Opens the table of the workload's files and selects the one under this descriptor.
-fn open_on(workload: &Workload, label: &str) -> Terminal {
+pub fn open_on(workload: &Workload, label: &str) -> Terminal {
+    open_from("bpf", workload, label)
+}
+
+/// As [`open_on`], from this source.
+pub fn open_from(source: &str, workload: &Workload, label: &str) -> Terminal {
     let pid = workload.pid().to_string();
-    let mut terminal = Terminal::start(&["-p", &pid, "--source", "bpf", "-d", "200ms"], 140, 40);
+    let mut terminal = Terminal::start(&["-p", &pid, "--source", source, "-d", "200ms"], 140, 40);
     terminal.wait_for("socket");
     let fd = workload.file(label).fd;
     let filter = format!("FD == {fd}");
@@ -25,7 +30,12 @@ fn open_on(workload: &Workload, label: &str) -> Terminal {
 
 /// Presses a key and waits for the screen to which it leads.
 #[track_caller]
-fn step(terminal: &mut Terminal, key: &str, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+pub fn step(
+    terminal: &mut Terminal,
+    key: &str,
+    what: &str,
+    wanted: impl Fn(&str) -> bool,
+) -> String {
     let before = terminal.contents();
     terminal.send(key);
     terminal.wait_until(what, |screen| screen != before && wanted(screen))
@@ -57,7 +67,7 @@ fn is_table(screen: &str) -> bool {
 }
 
 /// The table, filtered.
-fn is_table_of_one(screen: &str) -> bool {
+pub fn is_table_of_one(screen: &str) -> bool {
     let is_row = |line: &&str| {
         let mut words = line.split_whitespace();
         words.next().is_some_and(|fd| fd.parse::<u32>().is_ok()) && words.next() == Some("socket")

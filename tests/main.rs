@@ -17,6 +17,7 @@ mod lifetimes;
 mod namespaces;
 mod parity;
 mod pcap;
+mod peers;
 mod ps;
 mod queues;
 mod scale;

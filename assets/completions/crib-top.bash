@@ -280,7 +280,7 @@ _crib__top() {
             return 0
             ;;
         crib__subcmd__top__subcmd__files)
-            opts="-p -Q -o -H -J -j -n -d -h --pid --filter --output --list-columns --json --json-lines --noheadings --ascii --no-color --delay --source --payload --help"
+            opts="-p -Q -o -H -J -j -n -d -h --peers --pid --filter --output --list-columns --json --json-lines --noheadings --ascii --no-color --delay --source --payload --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

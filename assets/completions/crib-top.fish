@@ -55,6 +55,7 @@ complete -c crib-top -n "__fish_crib_top_using_subcommand files" -l source -d 'W
 bpf\t'BPF, or an error that says what is missing'
 procfs\t'/proc, even where BPF would be possible'"
 complete -c crib-top -n "__fish_crib_top_using_subcommand files" -l payload -d 'Bytes to read of each queued message at most; 0 for none [default: 4K]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand files" -l peers -d 'Find who has the other end of each file, and who else has it open, among all processes'
 complete -c crib-top -n "__fish_crib_top_using_subcommand files" -s H -l list-columns -d 'List the columns'
 complete -c crib-top -n "__fish_crib_top_using_subcommand files" -s J -l json -d 'Print one JSON document'
 complete -c crib-top -n "__fish_crib_top_using_subcommand files" -s j -l json-lines -d 'Print one JSON object a line'

@@ -34,7 +34,7 @@ pub struct Cli {
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum CliCommand {
     /// Print the table of open files, once
-    Files,
+    Files(FilesArgs),
     /// Print what is queued in one socket or pipe, message by message
     Packets(PacketsArgs),
     /// Print everything: the files with what is queued in them, message by message
@@ -47,6 +47,14 @@ pub enum CliCommand {
     Bench(BenchArgs),
     /// Print what this kernel and this user allow, and how to get the rest
     Doctor,
+}
+
+/// The flags of `files` alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args)]
+pub struct FilesArgs {
+    /// Find who has the other end of each file, and who else has it open, among all processes
+    #[arg(long, help_heading = "What to show")]
+    pub peers: bool,
 }
 
 /// The flags of `packets` alone.
@@ -194,7 +202,7 @@ mod tests {
     fn flags_stand_before_and_after_the_command() {
         for arguments in [["crib-top", "files", "-J", "-p1"], ["crib-top", "-p1", "-J", "files"]] {
             let cli = Cli::try_parse_from(arguments).unwrap();
-            assert_eq!(cli.command, Some(CliCommand::Files));
+            assert_eq!(cli.command, Some(CliCommand::Files(FilesArgs::default())));
             assert!(cli.flags.json);
             assert_eq!(cli.flags.pid.as_deref(), Some("1"));
         }

@@ -58,6 +58,8 @@ pub enum Print {
     Files {
         /// Whose: at least one.
         targets: Vec<Target>,
+        /// Whether to look through all processes for those at the other ends.
+        peers: bool,
         /// How to print them.
         output: Output<Files>,
     },
@@ -238,13 +240,14 @@ fn print(
             Some(CliCommand::Packets(_)) => Err(SettingsError::Unused("packets", "-H")),
             Some(CliCommand::Leaks(_)) => Err(SettingsError::Unused("leaks", "-H")),
             Some(CliCommand::Ps) => Ok(Print::ProcessColumns),
-            Some(CliCommand::Files | CliCommand::Dump) | None => Ok(Print::FileColumns),
+            Some(CliCommand::Files(_) | CliCommand::Dump) | None => Ok(Print::FileColumns),
         };
     }
     match command {
-        Some(CliCommand::Files) => {
+        Some(CliCommand::Files(args)) => {
             let targets = some_targets(flags, "files")?;
-            Ok(Print::Files { targets, output: output(flags, format, "files")? })
+            let output = output(flags, format, "files")?;
+            Ok(Print::Files { targets, peers: args.peers || wants_peers(&output), output })
         }
         Some(CliCommand::Packets(args)) => {
             refuse("packets", &[("-Q", flags.filter.is_some()), ("-o", flags.output.is_some())])?;
@@ -284,13 +287,21 @@ fn print(
         // Without a terminal, what the live view would have begun with.
         None if flags.pid.is_some() => {
             let targets = targets(flags)?;
-            Ok(Print::Files { targets, output: output(flags, format, "files")? })
+            let output = output(flags, format, "files")?;
+            Ok(Print::Files { targets, peers: wants_peers(&output), output })
         }
         Some(CliCommand::Ps) | None => {
             let targets = targets(flags)?;
             Ok(Print::Processes { targets, output: output(flags, format, "ps")? })
         }
     }
+}
+
+/// Whether a column is shown or asked about that only a sweep over all processes fills.
+fn wants_peers(output: &Output<Files>) -> bool {
+    let swept = |column: &Column<Files>| Files::SWEPT.contains(&column.name);
+    output.columns.iter().flatten().any(|column| swept(column))
+        || output.filter.as_ref().is_some_and(|filter| filter.mentions(swept))
 }
 
 /// Refuses a flag that a command has no use for.

@@ -1,6 +1,8 @@
 //! The choice of where to read from: the kernel's structures where that is possible, else /proc.
 
-use crate::model::{Dump, DumpReading, FilesReading, ProcessesReading, ReadError, Source};
+use crate::model::{
+    Dump, DumpReading, FilesReading, ProcessesReading, ReadError, Search, Source, Sweep,
+};
 use crate::{kernel, procfs};
 
 /// What the user asked for with `--source`.
@@ -85,6 +87,20 @@ impl Reader {
                          missing"
                     .to_owned(),
             }),
+        }
+    }
+
+    /// Goes through every open file of every process, and keeps those that are searched for; of
+    /// `only` these processes, where that is enough and the source can do so.
+    ///
+    /// A process that ends meanwhile is not missed.
+    ///
+    /// # Errors
+    /// [`ReadError::Io`] when the kernel refuses the whole.
+    pub fn sweep(&mut self, search: &Search, only: Option<&[u32]>) -> Result<Sweep, ReadError> {
+        match &mut self.inner {
+            Inner::Bpf(reader) => reader.sweep(search, only),
+            Inner::Procfs => procfs::sweep(search, only),
         }
     }
 

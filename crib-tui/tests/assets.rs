@@ -9,6 +9,7 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 use crib_tui::cli::Cli;
 use crib_tui::model::column::Table;
+use crib_tui::model::peers::LISTED;
 use crib_tui::model::{Files, Kind, Processes, QueueName};
 use crib_tui::tui::keys::{BINDINGS, Context};
 use roff::{Inline, Roff, bold, italic, roman};
@@ -256,6 +257,7 @@ fn view(context: Context) -> &'static str {
         Context::Packet => "the view of one packet",
         Context::Groups => "the groups of files",
         Context::Leaks => "the view of what grows",
+        Context::Ends => "other end",
         Context::Help => "the help",
     }
 }
@@ -315,6 +317,17 @@ fn json() -> Section {
         .example(
             r#"{"bytes":5,"buffers":1,"slots":16,"readers":1,"writers":1}
 {"watches":[{"fd":5,"events":"IN|ET","data":5,"ready":false}]}"#,
+        )
+        .text(&format!(
+            "With --peers, crib-top files looks through the descriptors of all processes and says \
+             who is at the other ends: it fills peer in, and adds peers to SOCKET and PIPE, and \
+             eventfd, holders and holder_count to FILE. holders are all descriptors of that open \
+             file, null where they could not be learnt, and at most {LISTED} of holder_count.",
+        ))
+        .example(
+            r#""peers":[{"pid":7,"comm":"x","fd":4,"mode":"r"}],
+"holders":[{"pid":1,"comm":"x","fd":3},{"pid":7,"comm":"y","fd":3}],
+"holder_count":2,"eventfd":{"peers":[...]}"#,
         )
         .text(
             "crib-top dump -J is the document of files, in which each socket and pipe has queues, \

@@ -97,6 +97,7 @@ fn socket(family: Family, kind: i32, protocol: u16, ends: [&str; 2], queues: Vec
         peer: None,
         inflight_files: None,
         netns: None,
+        peers: None,
         tcp: None,
         queues: Some(queues),
         deeper: false,
@@ -281,8 +282,15 @@ fn what_has_no_ip_opens_too() {
     let ip = socket(Family::INET, libc::SOCK_RAW, 17, ["", ""], received(packet(&frame[14..])));
 
     let queues = Some(vec![queue(QueueName::Pipe, vec![packet(b"in a pipe")])]);
-    let pipe =
-        Pipe { bytes: None, buffers: None, slots: None, readers: None, writers: None, queues };
+    let pipe = Pipe {
+        bytes: None,
+        buffers: None,
+        slots: None,
+        readers: None,
+        writers: None,
+        queues,
+        peers: None,
+    };
     let pipe = File { pipe: Some(Box::new(pipe)), ..File::unknown(Some(9)) };
 
     let waiting = vec![queue(QueueName::Accept, vec![packet(b"")])];

@@ -6,6 +6,7 @@
 //! file's queues are known, there is `queues` too (see `queues::told`). Some modes print a second
 //! line when they are told to end, which says what became of what was there.
 
+mod ends;
 mod flux;
 mod holder;
 mod kinds;
@@ -29,7 +30,7 @@ use queues::{LARGE, QUEUES};
 
 const USAGE: &str = "usage: workload list | all | KIND[,KIND...] | queues [NAME[,NAME...]] | \
                      flux NAME | leaks NAME | switching [close] | many SOCKETS MESSAGES LEN | \
-                     fds N | threads | hostile | zombie | exit-after MS";
+                     fds N | ends | threads | hostile | zombie | exit-after MS";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -61,6 +62,8 @@ fn run(arguments: &[&str]) -> io::Result<()> {
                 Some(name) => Err(io::Error::other(format!("there are no queues {name:?}"))),
             }
         }
+        ["ends"] => ends::run(),
+        ["ends-child", channel] => ends::child(number(channel)?),
         ["flux", name] => flux::run(name),
         ["leaks", name] => leaks::run(name),
         ["switching"] => switching::run(false),

@@ -10,7 +10,7 @@ pub use sockets::*;
 use std::ffi::{CStr, CString, c_int, c_long, c_ulong};
 use std::io;
 use std::mem::{MaybeUninit, size_of};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::ptr;
 
@@ -329,4 +329,10 @@ pub fn stat(fd: impl AsFd) -> io::Result<libc::stat> {
         check(libc::fstat(fd.as_fd().as_raw_fd(), stat.as_mut_ptr()).into())?;
         Ok(stat.assume_init())
     }
+}
+
+/// A descriptor that was inherited under a number that whoever started this told.
+pub fn inherited(fd: RawFd) -> BorrowedFd<'static> {
+    // SAFETY: it is open before anything else is, and nobody closes it.
+    unsafe { BorrowedFd::borrow_raw(fd) }
 }

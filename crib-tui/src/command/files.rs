@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::{Streams, find_all, kernel_release, open};
+use super::{Streams, find_all, kernel_release, open, peers};
 use crate::export::json::{self, FilesOf, Header};
 use crate::export::table;
 use crate::failure::{Code, Failure};
@@ -11,10 +11,11 @@ use crate::model::{FileRow, Files, FilesReading};
 use crate::settings::{Format, Output, Style, Target};
 use crate::source::SourceChoice;
 
-/// Prints the files of the targets. One that can't be read is said on the way and doesn't
+/// Prints the files of the targets, `with_peers` also who is at their other ends. One that can't be read is said on the way and doesn't
 /// keep the others from being shown.
 pub(super) fn run<O: Write>(
     targets: &[Target],
+    with_peers: bool,
     output: &Output<Files>,
     source: SourceChoice,
     style: Style,
@@ -33,6 +34,9 @@ pub(super) fn run<O: Write>(
                 worst = worst.max(Some(failure.code()));
             }
         }
+    }
+    if with_peers && !readings.is_empty() {
+        peers::add(&mut reader, &mut readings)?;
     }
     let Some(first) = readings.first() else {
         return Err(Failure::Said(worst.unwrap_or(Code::Nothing)));

@@ -6,6 +6,7 @@ mod dump;
 mod files;
 mod leaks;
 mod packets;
+mod peers;
 mod processes;
 mod target;
 
@@ -47,7 +48,9 @@ pub fn run<O: Write>(
     streams: &mut Streams<'_, O>,
 ) -> Result<(), Failure> {
     let result = match print {
-        Print::Files { targets, output } => files::run(targets, output, source, style, streams),
+        Print::Files { targets, peers, output } => {
+            files::run(targets, *peers, output, source, style, streams)
+        }
         Print::Processes { targets, output } => {
             processes::run(targets, output, source, style, streams)
         }

@@ -1,8 +1,11 @@
-//! Whether two tasks share their descriptor table: kcmp(2), which no crate wraps.
+//! Whether two tasks share their descriptor table, and two descriptors their open file: kcmp(2),
+//! which no crate wraps.
 
+use std::cmp::Ordering;
 use std::io;
 
-/// KCMP_FILES (include/uapi/linux/kcmp.h).
+// include/uapi/linux/kcmp.h
+const KCMP_FILE: libc::c_int = 0;
 const KCMP_FILES: libc::c_int = 2;
 
 /// Whether the two tasks (processes or threads, by their ids) share one descriptor table.
@@ -19,9 +22,37 @@ pub fn share_files(one: u32, other: u32) -> io::Result<bool> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result == 0) }
 }
 
+/// The order of two open files, each told by a task and a descriptor in its table: equal where
+/// they are one and the same.
+///
+/// # Errors
+/// As [`share_files`]; EBADF when a descriptor is closed.
+pub fn order_of_files(one: (u32, u32), other: (u32, u32)) -> io::Result<Ordering> {
+    // SAFETY: as above.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_kcmp,
+            one.0 as libc::pid_t,
+            other.0 as libc::pid_t,
+            KCMP_FILE,
+            libc::c_ulong::from(one.1),
+            libc::c_ulong::from(other.1),
+        )
+    };
+    match result {
+        0 => Ok(Ordering::Equal),
+        1 => Ok(Ordering::Less),
+        2 => Ok(Ordering::Greater),
+        ..0 => Err(io::Error::last_os_error()),
+        // Different, and the kernel gives no order.
+        _ => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::AsRawFd;
     use std::process::{Command, Stdio};
 
     #[test]
@@ -33,6 +64,21 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(!shared.unwrap());
+    }
+
+    #[test]
+    fn a_duplicate_is_the_same_open_file_and_another_opening_is_not() {
+        let own = std::process::id();
+        let open = || std::fs::File::open("/dev/null").unwrap();
+        let (one, other) = (open(), open());
+        let same = one.try_clone().unwrap();
+        let place = |file: &std::fs::File| (own, file.as_raw_fd() as u32);
+        let order = |a, b| order_of_files(place(a), place(b)).unwrap();
+        assert_eq!(order(&one, &same), Ordering::Equal);
+        assert_ne!(order(&one, &other), Ordering::Equal);
+        assert_eq!(order(&one, &other), order(&other, &same).reverse());
+        let error = order_of_files(place(&one), (own, i32::MAX as u32)).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EBADF));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod mapped;
 mod nested;
 mod object;
 mod pages;
+mod peers;
 mod snapshot;
 pub mod staged;
 pub mod support;
@@ -34,7 +35,7 @@ use crate::decode::{self, Records};
 use crate::model::assemble::{self, IdKey, TableError, TableFiles};
 use crate::model::{
     Dump, DumpReading, File, FilesReading, Process, ProcessState, ProcessTotals, ProcessesReading,
-    ReadError, Source,
+    ReadError, Search, Source, Sweep,
 };
 use crate::procfs;
 use link::{IterLink, Scope};
@@ -251,7 +252,7 @@ impl Reader {
     /// See there.
     pub fn processes(&mut self) -> Result<ProcessesReading, ReadError> {
         let time = SystemTime::now();
-        let totals = self.sweep()?;
+        let totals = self.sum_up()?;
         let processes = procfs::process_list()?
             .into_iter()
             .map(|process| {
@@ -262,8 +263,16 @@ impl Reader {
         Ok(ProcessesReading { source: Source::Bpf, time, processes })
     }
 
-    /// One iteration over all files of all processes.
-    fn sweep(&mut self) -> Result<HashMap<u32, ProcessTotals>, ReadError> {
+    /// See [`crate::source::Reader::sweep`].
+    ///
+    /// # Errors
+    /// See there.
+    pub fn sweep(&mut self, search: &Search, only: Option<&[u32]>) -> Result<Sweep, ReadError> {
+        peers::sweep(self, search, only)
+    }
+
+    /// One iteration over all files of all processes, for their sums.
+    fn sum_up(&mut self) -> Result<HashMap<u32, ProcessTotals>, ReadError> {
         let link = match self.totals.take() {
             Some(link) => link,
             None => {

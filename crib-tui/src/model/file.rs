@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
-use super::{Epoll, Kind, Maybe, Pipe, Queue, Queued, Socket, Text};
+use super::{Ends, Epoll, Kind, Maybe, Pipe, Queue, Queued, Socket, Text};
 
 /// One open file: a file descriptor and what stands behind it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -56,6 +56,9 @@ pub struct File {
     /// Tells this open file from another one under the same number.
     #[serde(skip)]
     pub id: Option<FileId>,
+    /// What a sweep over all processes tells of it; none where there was none.
+    #[serde(flatten)]
+    pub ends: Option<Arc<Ends>>,
 }
 
 impl File {
@@ -82,6 +85,7 @@ impl File {
             epoll: None,
             watched_by: None,
             id: None,
+            ends: None,
         }
     }
 

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::column::{Column, ColumnKind, Table, Value, written};
+use super::peers::{holders, peers};
 use super::{AccessMode, Device, Family, File, Kind, Pipe, Process, Queued, Socket, Text};
 
 /// The table of a process's open files.
@@ -26,6 +27,12 @@ impl<'a> FileRow<'a> {
     pub fn new(process: &'a Process, file: &'a File) -> Self {
         Self { process, file, age: None }
     }
+}
+
+impl Files {
+    /// The columns that only a sweep over all processes fills.
+    pub const SWEPT: &'static [&'static str] =
+        &["PEER", "HOLDERS", "SOCK.PEER.PID", "SOCK.PEER.FD"];
 }
 
 impl Table for Files {
@@ -224,6 +231,13 @@ static COLUMNS: &[Column<Files>] = &[
     file!("EPOLL.WATCHES", Number, "files that an epoll instance watches", |f| {
         f.epoll.as_ref().map(|epoll| epoll.watches.len() as u64).into()
     }),
+    composed!("PEER", "who has the other end open: 4711/nginx fd 7, ...; in files alone", peers),
+    Column {
+        name: "HOLDERS",
+        help: "who else has the same open file, by dup, fork or SCM_RIGHTS; in files alone",
+        kind: ColumnKind::Text,
+        value: holders,
+    },
     process!("PID", Number, "process id", |p| p.pid.into()),
     process!("COMM", Text, "command name of the process", |p| (&p.comm).into()),
     process!("UID", Number, "real user id of the process", |p| p.uid.into()),

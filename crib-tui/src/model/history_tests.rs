@@ -146,6 +146,7 @@ fn changed_counts_are_marked_in_their_direction() {
             readers: None,
             writers: None,
             queues: None,
+            peers: None,
         })),
         ..file(3, 1)
     };

@@ -17,6 +17,7 @@ mod kind;
 pub mod leaks;
 mod maybe;
 mod packet;
+pub mod peers;
 mod pipe;
 mod process;
 mod process_columns;
@@ -26,6 +27,8 @@ mod reading;
 pub(crate) mod sample;
 #[cfg(test)]
 pub(crate) mod sample_dump;
+#[cfg(test)]
+pub(crate) mod sample_ends;
 #[cfg(test)]
 pub(crate) mod sample_queues;
 mod socket;
@@ -44,6 +47,7 @@ pub use history::{Changed, FilesTable, History, MARK_READINGS, Presence, Seen, T
 pub use kind::{Evidence, Kind};
 pub use maybe::Maybe;
 pub use packet::{Packet, PacketId, Parts, TcpFlags};
+pub use peers::{Absent, Ends, Held, Listed, Peers, Search, Sweep};
 pub use pipe::Pipe;
 pub use process::{Process, ProcessState, ProcessTotals};
 pub use process_columns::{ProcessRow, Processes};

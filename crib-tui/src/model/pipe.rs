@@ -1,8 +1,10 @@
 //! What sits in a pipe or FIFO.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
-use super::Queue;
+use super::{Peers, Queue};
 
 /// The state of a pipe (`struct pipe_inode_info`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -21,4 +23,7 @@ pub struct Pipe {
     /// Its buffers, as one queue; only a dump reads them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queues: Option<Vec<Queue>>,
+    /// Who has its other ends open; only a sweep over all processes tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peers: Option<Arc<Peers>>,
 }

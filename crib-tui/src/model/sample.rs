@@ -115,6 +115,7 @@ fn pipe() -> File {
         readers: Some(1),
         writers: Some(1),
         queues: None,
+        peers: None,
     };
     File {
         mode: Some(AccessMode { read: true, write: false }),
@@ -159,6 +160,7 @@ fn socket(family: Family, kind: i32, number: u16) -> Socket {
         netns: Some(4_026_531_840),
         tcp: None,
         queues: None,
+        peers: None,
         deeper: false,
     }
 }

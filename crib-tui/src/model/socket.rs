@@ -1,10 +1,11 @@
 //! A socket: who it talks to, in which state, and how much waits in it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use super::{Queue, Tcp, Text};
+use super::{Peers, Queue, Tcp, Text};
 
 /// A socket behind an open file (`struct sock`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -45,6 +46,9 @@ pub struct Socket {
     pub inflight_files: Option<u64>,
     /// The inode number of its network namespace.
     pub netns: Option<u64>,
+    /// All who hold the other end; only a sweep over all processes tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peers: Option<Arc<Peers>>,
     /// What TCP knows of the connection; only a dump reads it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tcp: Option<Box<Tcp>>,

@@ -217,8 +217,15 @@ struct Around {
     protocol: Option<crate::model::Socket>,
 }
 
-const UNKNOWN_PIPE: Pipe =
-    Pipe { bytes: None, buffers: None, slots: None, readers: None, writers: None, queues: None };
+const UNKNOWN_PIPE: Pipe = Pipe {
+    bytes: None,
+    buffers: None,
+    slots: None,
+    readers: None,
+    writers: None,
+    queues: None,
+    peers: None,
+};
 
 fn device(stat: &Statx) -> Device {
     Device::new(stat.stx_dev_major, stat.stx_dev_minor)

@@ -12,6 +12,7 @@ mod list;
 mod maps;
 mod net;
 mod parse;
+mod peers;
 mod process;
 mod tables;
 
@@ -23,13 +24,14 @@ use caps::{CapSet, Capability};
 use rustix::process::{Pid, geteuid, test_kill_process};
 
 use crate::model::{
-    File, FilesReading, Process, ProcessState, ProcessesReading, ReadError, Socket, Source,
+    File, FilesReading, Process, ProcessState, ProcessesReading, ReadError, Socket, Source, Text,
 };
 use dir::ProcDir;
 use fd::{Outcome, Table};
 pub use image::{Image, image};
 pub use maps::{Mapping, maps};
 use net::Sockets;
+pub use peers::sweep;
 use process::{Stat, Status};
 use tables::Tables;
 
@@ -89,6 +91,15 @@ pub fn process(pid: u32) -> Result<Process, ReadError> {
     open(pid).map(|(_, process)| process)
 }
 
+/// The name of a process's command and whether it is alive: what takes one file of /proc.
+///
+/// # Errors
+/// As [`process`].
+pub fn command(pid: u32) -> Result<(Text, ProcessState), ReadError> {
+    let stat = ProcDir::open(pid).and_then(|dir| Stat::read(&dir)).map_err(|e| missing(pid, e))?;
+    Ok((stat.comm, stat.state))
+}
+
 /// The headers of all processes, by pid: what the picker and `ps` join the totals to.
 ///
 /// # Errors
@@ -131,17 +142,21 @@ fn no_list(source: io::Error) -> ReadError {
 
 /// Opens a process's directory and reads its header.
 fn open(pid: u32) -> Result<(ProcDir, Process), ReadError> {
-    let missing = |error: io::Error| match error.raw_os_error() {
-        Some(libc::ENOENT | libc::ESRCH) => absent(pid),
-        _ => ReadError::Io { what: format!("cannot read /proc/{pid}"), source: error },
-    };
-    let dir = ProcDir::open(pid).map_err(missing)?;
-    let process = process::read(&dir, pid).map_err(missing)?;
+    let dir = ProcDir::open(pid).map_err(|error| missing(pid, error))?;
+    let process = process::read(&dir, pid).map_err(|error| missing(pid, error))?;
     // /proc answers to the ids of threads too, and does not list them.
     let tgid = dir.read("status").ok().and_then(|text| Status::parse(&text).tgid);
     match tgid {
         Some(tgid) if tgid != pid => Err(ReadError::Thread { tid: pid, pid: tgid }),
         _ => Ok((dir, process)),
+    }
+}
+
+/// Says why a process's directory can't be read.
+fn missing(pid: u32, error: io::Error) -> ReadError {
+    match error.raw_os_error() {
+        Some(libc::ENOENT | libc::ESRCH) => absent(pid),
+        _ => ReadError::Io { what: format!("cannot read /proc/{pid}"), source: error },
     }
 }
 
@@ -268,12 +283,15 @@ fn is_gone(error: &io::Error) -> bool {
 
 /// Fills in what the tables of the process's network namespace say of its sockets.
 fn add_sockets(dir: &ProcDir, files: &mut [File]) {
-    let is_socket = |file: &&mut File| file.socket.is_some();
     if !files.iter().any(|file| file.socket.is_some()) {
         return;
     }
-    let sockets = Sockets::read(dir);
-    for file in files.iter_mut().filter(is_socket) {
+    add_known_sockets(&Sockets::read(dir), files);
+}
+
+/// Fills in what these tables say of sockets.
+fn add_known_sockets(sockets: &Sockets, files: &mut [File]) {
+    for file in files.iter_mut().filter(|file| file.socket.is_some()) {
         let found = file.ino.get().and_then(|ino| sockets.get(ino));
         if let (Some(found), Some(socket)) = (found, &mut file.socket) {
             **socket = Socket { inflight_files: socket.inflight_files, ..found.clone() };

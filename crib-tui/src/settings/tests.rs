@@ -34,13 +34,34 @@ fn without_a_command_it_is_the_live_view_on_a_terminal_and_a_table_elsewhere() {
 
 #[test]
 fn targets_are_pids_and_names() {
-    let Task::Print(Print::Files { targets, output }) = task("files -p 12,sshd,12,7z", PIPE) else {
+    let Task::Print(Print::Files { targets, output, .. }) = task("files -p 12,sshd,12,7z", PIPE)
+    else {
         panic!("no files");
     };
     let name = |name: &str| Target::Name(name.into());
     assert_eq!(targets, [Target::Pid(12), name("sshd"), name("7z")]);
     assert_eq!(output.format, Format::Table);
     assert!(output.headings && output.columns.is_none() && output.filter.is_none());
+}
+
+#[test]
+fn other_ends_are_looked_for_where_they_are_asked_for() {
+    for (arguments, expected) in [
+        ("files -p 1", false),
+        ("files -p 1 --peers", true),
+        ("files -p 1 -o +PEER", true),
+        ("files -p 1 -o FD,HOLDERS", true),
+        ("files -p 1 -Q HOLDERS", true),
+        ("files -p 1 -Q FD<3||(not(SOCK.PEER.PID==7))", true),
+        ("files -p 1 -Q FD<3||(not(SOCK.PEER.INO==7))", false),
+        ("-p 1 -o PEER", true),
+        ("-p 1", false),
+    ] {
+        let Task::Print(Print::Files { peers, .. }) = task(arguments, PIPE) else {
+            panic!("no files");
+        };
+        assert_eq!(peers, expected, "{arguments}");
+    }
 }
 
 #[test]

@@ -111,7 +111,9 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::model::{FilesReading, ProcessesReading, ReadError, Source, sample, sample_queues};
+    use crate::model::{
+        FilesReading, ProcessesReading, ReadError, Search, Source, Sweep, sample, sample_queues,
+    };
 
     struct World;
 
@@ -134,6 +136,10 @@ mod tests {
 
         fn dump(&mut self, request: &Dump) -> Result<DumpReading, ReadError> {
             sample_queues::dump(request)
+        }
+
+        fn sweep(&mut self, _: &Search, _: Option<&[u32]>) -> Result<Sweep, ReadError> {
+            Ok(Sweep::new(Source::Bpf, sample::time(), true, Vec::new()))
         }
     }
 

@@ -12,7 +12,8 @@ use ratatui::backend::TestBackend;
 
 use super::*;
 use crate::model::{
-    Dump, DumpReading, FilesReading, ProcessesReading, ReadError, Source, sample, sample_queues,
+    Dump, DumpReading, FilesReading, ProcessesReading, ReadError, Search, Source, Sweep, sample,
+    sample_queues,
 };
 use crate::tui::theme::Theme;
 use crate::tui::worker::Readings;
@@ -49,6 +50,10 @@ impl Readings for Sample {
 
     fn dump(&mut self, request: &Dump) -> Result<DumpReading, ReadError> {
         sample_queues::dump(request)
+    }
+
+    fn sweep(&mut self, _: &Search, _: Option<&[u32]>) -> Result<Sweep, ReadError> {
+        Ok(Sweep::new(Source::Bpf, sample::time(), true, Vec::new()))
     }
 }
 

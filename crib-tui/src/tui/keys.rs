@@ -16,6 +16,8 @@ pub enum Command {
     Right,
     Open,
     Back,
+    /// Shows a file's other end, and who else holds it.
+    Ends,
     /// Shows a packet's bytes as text instead of as digits, or the other way round.
     Switch,
     /// Writes what is shown to a pcap file.
@@ -57,6 +59,8 @@ pub enum Context {
     Groups,
     /// What grows among them.
     Leaks,
+    /// A file's other end, and who else holds it.
+    Ends,
     /// The help.
     Help,
 }
@@ -74,10 +78,10 @@ pub struct Binding {
     keys: &'static [(KeyCode, KeyModifiers, Command)],
 }
 
-use Context::{File, Files, Groups, Help, Leaks, Packet, Picker, Queue};
+use Context::{Ends, File, Files, Groups, Help, Leaks, Packet, Picker, Queue};
 
-const ALL: &[Context] = &[Picker, Files, File, Queue, Packet, Groups, Leaks, Help];
-const READINGS: &[Context] = &[Picker, Files, File, Queue, Packet, Groups, Leaks];
+const ALL: &[Context] = &[Picker, Files, File, Queue, Packet, Groups, Leaks, Ends, Help];
+const READINGS: &[Context] = &[Picker, Files, File, Queue, Packet, Groups, Leaks, Ends];
 const TABLES: &[Context] = &[Picker, Files, Queue, Groups];
 const SEARCHED: &[Context] = &[Picker, Files];
 const NONE: KeyModifiers = KeyModifiers::NONE;
@@ -104,7 +108,7 @@ pub const BINDINGS: &[Binding] = &[
         label: "Esc Backspace",
         help: "go back",
         footer: Some(("Esc", "back")),
-        contexts: &[Files, File, Queue, Packet, Groups, Leaks, Help],
+        contexts: &[Files, File, Queue, Packet, Groups, Leaks, Ends, Help],
         keys: &[key(KeyCode::Esc, Command::Back), key(KeyCode::Backspace, Command::Back)],
     },
     Binding {
@@ -193,6 +197,13 @@ pub const BINDINGS: &[Binding] = &[
         footer: Some(("o", "openers")),
         contexts: &[Files, Groups, Leaks],
         keys: &[char('o', Command::Trace)],
+    },
+    Binding {
+        label: "p",
+        help: "find the file's other end and who else holds it, among all processes",
+        footer: None,
+        contexts: &[Files, File],
+        keys: &[char('p', Command::Ends)],
     },
     Binding {
         label: "w",
@@ -351,7 +362,8 @@ mod tests {
             assert_eq!(of('o'), table_or_watch.then_some(Command::Trace));
             let leaks = matches!(context, Files | Groups);
             assert_eq!(of('l'), leaks.then_some(Command::Leaks));
-            assert_eq!(of('p'), None);
+            let file = matches!(context, Files | File);
+            assert_eq!(of('p'), file.then_some(Command::Ends));
         }
     }
 

@@ -5,6 +5,7 @@ pub mod app;
 pub mod arrangement;
 pub mod capture;
 pub mod drive;
+pub mod ends;
 pub mod event;
 pub mod format;
 pub mod keys;

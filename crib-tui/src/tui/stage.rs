@@ -11,19 +11,20 @@ use ratatui::style::{Color, Modifier};
 
 use super::action::Action;
 use super::app::App;
+use super::ends::{self, EndsRequest};
 use super::event::Event;
 use super::theme::Theme;
 use super::view;
 use super::worker::{
-    DumpOutcome, DumpRequest, FilesOutcome, FilesRequest, Opened, ProcessList, Reply, Request,
-    Tracing, Watched,
+    DumpOutcome, DumpRequest, FilesOutcome, FilesRequest, Opened, ProcessList, Readings, Reply,
+    Request, Tracing, Watched,
 };
 use crate::model::groups::{OpenerId, Opening, summaries};
 use crate::model::leaks::Leaks;
 use crate::model::trend::Trend;
 use crate::model::{
-    File, FilesReading, FilesTable, History, ProcessesReading, ReadError, Source, sample,
-    sample_queues,
+    Dump, DumpReading, File, FilesReading, FilesTable, Held, History, ProcessesReading, ReadError,
+    Search, Source, Sweep, sample, sample_queues,
 };
 use crate::watch::Frames;
 
@@ -195,6 +196,18 @@ impl Stage {
         }
     }
 
+    /// Answers the pending request for a file's other end from these descriptors of all
+    /// processes.
+    pub(crate) fn sweep(&mut self, held: &[Held]) {
+        let Some(Request::Ends(request)) = self.pending.take() else {
+            panic!("no other end was asked for")
+        };
+        let EndsRequest { session, screen, .. } = request;
+        let mut everyone = Everyone { held: held.to_vec(), asked: Vec::new() };
+        let outcome = ends::look(&mut everyone, &request).map_err(|error| error.to_string());
+        self.happen(Event::Reply(Reply::Ends { session, screen, outcome }));
+    }
+
     /// Answers one dump from the world.
     pub(crate) fn dump_once(&mut self) {
         let request = self.dump_request();
@@ -280,6 +293,43 @@ impl Stage {
             }
         }
         text
+    }
+}
+
+/// A source that knows no more than descriptors of all processes.
+pub(crate) struct Everyone {
+    /// The descriptors.
+    pub(crate) held: Vec<Held>,
+    /// Which processes were to be looked through, each time.
+    pub(crate) asked: Vec<Option<Vec<u32>>>,
+}
+
+impl Readings for Everyone {
+    fn source(&self) -> Source {
+        Source::Bpf
+    }
+
+    fn reason(&self) -> Option<&str> {
+        None
+    }
+
+    fn processes(&mut self) -> Result<ProcessesReading, ReadError> {
+        Ok(sample::processes())
+    }
+
+    fn files(&mut self, pid: u32) -> Result<FilesReading, ReadError> {
+        Err(ReadError::NoProcess(pid))
+    }
+
+    fn dump(&mut self, request: &Dump) -> Result<DumpReading, ReadError> {
+        Err(ReadError::NoProcess(request.pid))
+    }
+
+    fn sweep(&mut self, search: &Search, only: Option<&[u32]>) -> Result<Sweep, ReadError> {
+        self.asked.push(only.map(<[u32]>::to_vec));
+        let asked = |held: &&Held| only.is_none_or(|only| only.contains(&held.pid));
+        let held = self.held.iter().filter(asked).filter(|held| search.wants(&held.file));
+        Ok(Sweep::new(Source::Bpf, sample::time(), true, held.cloned().collect()))
     }
 }
 

@@ -8,12 +8,14 @@ use tokio::sync::{mpsc as replies, oneshot};
 
 use super::arrangement::Arrangement;
 use super::capture::{self, WriteRequest};
+use super::ends::{self, EndsReading, EndsRequest};
 use crate::export::pcap;
 use crate::model::groups::{GroupSummary, Grouping, summaries};
 use crate::model::leaks::{Leaks, Traced};
 use crate::model::trend::Trend;
 use crate::model::{
-    Dump, DumpReading, FilesReading, FilesTable, ProcessState, ProcessesReading, ReadError, Source,
+    Dump, DumpReading, FilesReading, FilesTable, ProcessState, ProcessesReading, ReadError, Search,
+    Source, Sweep,
 };
 use crate::source;
 use crate::watch::{Frames, Watch};
@@ -27,6 +29,8 @@ pub enum Request {
     Files(FilesRequest),
     /// One file with its queues, packets and bytes.
     Dump(DumpRequest),
+    /// What is at a file's other end, and who else holds it.
+    Ends(EndsRequest),
     /// Packets to be written to a file.
     Write(WriteRequest),
 }
@@ -68,6 +72,9 @@ pub enum Aim {
 pub struct FilesRequest {
     /// Tells one look at a process from the next: each begins without history.
     pub session: u64,
+    /// The first of the looks that this one lies upon: those from there on are gone back to, and
+    /// keep their history.
+    pub base: u64,
     /// The process.
     pub pid: u32,
     /// When it started, in clock ticks since boot, where that is known: another process may
@@ -144,6 +151,15 @@ pub enum Reply {
         /// What came of it.
         outcome: DumpOutcome,
     },
+    /// What is at a file's other end.
+    Ends {
+        /// As in the request.
+        session: u64,
+        /// As in the request.
+        screen: u64,
+        /// What was found, or why that failed, in one line.
+        outcome: Result<EndsReading, String>,
+    },
     /// Packets were written to a file, or why not, in one line.
     Written(Result<String, String>),
 }
@@ -218,6 +234,11 @@ pub trait Readings {
     /// # Errors
     /// As [`source::Reader::dump`].
     fn dump(&mut self, request: &Dump) -> Result<DumpReading, ReadError>;
+    /// The files of all processes that are searched for.
+    ///
+    /// # Errors
+    /// As [`source::Reader::sweep`].
+    fn sweep(&mut self, search: &Search, only: Option<&[u32]>) -> Result<Sweep, ReadError>;
 }
 
 impl Readings for source::Reader {
@@ -239,6 +260,10 @@ impl Readings for source::Reader {
 
     fn dump(&mut self, request: &Dump) -> Result<DumpReading, ReadError> {
         self.dump(request)
+    }
+
+    fn sweep(&mut self, search: &Search, only: Option<&[u32]>) -> Result<Sweep, ReadError> {
+        self.sweep(search, only)
     }
 }
 
@@ -307,16 +332,25 @@ fn serve<R: Readings>(
     requests: &mpsc::Receiver<Request>,
     replies: &replies::UnboundedSender<Reply>,
 ) {
-    let mut session = Session::default();
+    let mut sessions = Sessions::default();
     for request in requests {
         let reply = match request {
-            Request::Processes => Reply::Processes(read_processes(readings)),
+            Request::Processes => {
+                // No process is looked at: nothing is traced any more.
+                sessions = Sessions::default();
+                Reply::Processes(read_processes(readings))
+            }
             Request::Files(request) => {
+                let session = sessions.of(&request);
                 Reply::Files { session: request.session, outcome: session.read(readings, request) }
             }
             Request::Dump(DumpRequest { session: number, ticket, dump }) => {
-                let outcome = session.dump(readings, number, &dump);
+                let outcome = read_dump(readings, sessions.start_ticks(number), &dump);
                 Reply::Dump { session: number, ticket, outcome }
+            }
+            Request::Ends(request) => {
+                let outcome = ends::look(readings, &request).map_err(|error| error.to_string());
+                Reply::Ends { session: request.session, screen: request.screen, outcome }
             }
             Request::Write(request) => {
                 let here = Path::new(".");
@@ -339,6 +373,32 @@ fn read_processes<R: Readings>(readings: &mut R) -> Result<ProcessList, String> 
     Ok(ProcessList { reading, uptime })
 }
 
+/// The looks at processes that lie upon one another.
+#[derive(Default)]
+struct Sessions(Vec<Session>);
+
+impl Sessions {
+    /// The one that a request is of. Those that are neither it nor below it have been left.
+    fn of(&mut self, request: &FilesRequest) -> &mut Session {
+        let kept = request.base..=request.session;
+        self.0.retain(|session| kept.contains(&session.number));
+        let at = match self.0.iter().position(|session| session.number == request.session) {
+            Some(at) => at,
+            None => {
+                let (number, start_ticks) = (request.session, request.start_ticks);
+                self.0.push(Session { number, start_ticks, ..Session::default() });
+                self.0.len() - 1
+            }
+        };
+        &mut self.0[at]
+    }
+
+    /// When the process of a look started, as far as it is known.
+    fn start_ticks(&self, number: u64) -> Option<u64> {
+        self.0.iter().find(|session| session.number == number)?.start_ticks
+    }
+}
+
 /// One look at a process: its readings so far.
 #[derive(Default)]
 struct Session {
@@ -352,13 +412,6 @@ struct Session {
 
 impl Session {
     fn read<R: Readings>(&mut self, readings: &mut R, request: FilesRequest) -> FilesOutcome {
-        if self.number != request.session {
-            *self = Self {
-                number: request.session,
-                start_ticks: request.start_ticks,
-                ..Self::default()
-            };
-        }
         let seen = self.start_ticks.is_some();
         // Another program has other leaks.
         let watch = self.watch.take().filter(|watch| !watch.is_another_image());
@@ -408,29 +461,29 @@ impl Session {
             frames: watch.frames(),
         }
     }
+}
 
-    fn dump<R: Readings>(&self, readings: &mut R, number: u64, dump: &Dump) -> DumpOutcome {
-        let reading = match readings.dump(dump) {
-            Ok(reading) => reading,
-            Err(ReadError::NoFile { .. }) => return DumpOutcome::NoFile,
-            Err(ReadError::NoProcess(_) | ReadError::Ended { .. }) => return DumpOutcome::Ended,
-            // What its message advises is done anyhow.
-            Err(ReadError::Replaced { fd, .. }) => {
-                let text = format!("fd {fd} was given to another file each time it was read");
-                return DumpOutcome::Failed(text);
-            }
-            Err(error @ ReadError::Missing { .. }) => {
-                return DumpOutcome::Missing(error.to_string());
-            }
-            Err(error) => return DumpOutcome::Failed(error.to_string()),
-        };
-        // Another process may have its pid by now.
-        let known = self.start_ticks.filter(|_| self.number == number);
-        if known.is_some_and(|ticks| ticks != reading.process.start_ticks) {
-            return DumpOutcome::Ended;
+/// Reads one file of a process, which has to be the one that started then.
+fn read_dump<R: Readings>(readings: &mut R, start_ticks: Option<u64>, dump: &Dump) -> DumpOutcome {
+    let reading = match readings.dump(dump) {
+        Ok(reading) => reading,
+        Err(ReadError::NoFile { .. }) => return DumpOutcome::NoFile,
+        Err(ReadError::NoProcess(_) | ReadError::Ended { .. }) => return DumpOutcome::Ended,
+        // What its message advises is done anyhow.
+        Err(ReadError::Replaced { fd, .. }) => {
+            let text = format!("fd {fd} was given to another file each time it was read");
+            return DumpOutcome::Failed(text);
         }
-        DumpOutcome::Read(Box::new(reading))
+        Err(error @ ReadError::Missing { .. }) => {
+            return DumpOutcome::Missing(error.to_string());
+        }
+        Err(error) => return DumpOutcome::Failed(error.to_string()),
+    };
+    // Another process may have its pid by now.
+    if start_ticks.is_some_and(|ticks| ticks != reading.process.start_ticks) {
+        return DumpOutcome::Ended;
     }
+    DumpOutcome::Read(Box::new(reading))
 }
 
 /// Begins or ends tracing, as is wished. What was refused once is not tried again until it is

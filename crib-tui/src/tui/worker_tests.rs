@@ -32,6 +32,10 @@ impl Readings for Script {
             runs: 1,
         })
     }
+
+    fn sweep(&mut self, _: &Search, _: Option<&[u32]>) -> Result<Sweep, ReadError> {
+        Ok(Sweep::new(Source::Bpf, sample::time(), true, Vec::new()))
+    }
 }
 
 async fn outcomes(
@@ -45,6 +49,7 @@ async fn outcomes(
     for _ in 0..count {
         worker.request(Request::Files(FilesRequest {
             session: 1,
+            base: 1,
             pid: 4242,
             start_ticks,
             delay: Duration::from_secs(1),
@@ -101,6 +106,7 @@ async fn a_dump_of_another_process_under_the_same_pid_is_an_end() {
     let (mut worker, _) = Worker::start(|| Ok(Script(script.into_iter()))).await.unwrap();
     worker.request(Request::Files(FilesRequest {
         session: 1,
+        base: 1,
         pid: 4242,
         start_ticks: None,
         delay: Duration::from_secs(1),
@@ -145,4 +151,40 @@ async fn a_source_that_cannot_be_opened_is_an_error() {
     };
     let error = Worker::start(open).await.unwrap_err();
     assert_eq!(error.to_string(), "no BTF; rebuild");
+}
+
+/// Two looks that lie upon one another keep their history; one that was left has none.
+#[tokio::test]
+async fn going_back_to_a_look_goes_on_with_its_history() {
+    let grown = |files: usize| {
+        let mut reading = sample::reading();
+        reading.files.truncate(files);
+        Ok(reading)
+    };
+    let script = vec![grown(2), grown(9), grown(3), grown(9), grown(4)];
+    let (mut worker, _) = Worker::start(|| Ok(Script(script.into_iter()))).await.unwrap();
+    let mut new = Vec::new();
+    for (session, base) in [(1, 1), (2, 1), (1, 1), (2, 2), (1, 1)] {
+        let arrangement = Arrangement::default();
+        let request = FilesRequest {
+            session,
+            base,
+            pid: 4242,
+            start_ticks: None,
+            delay: Duration::from_secs(1),
+            arrangement,
+            wish: Wish::default(),
+        };
+        worker.request(Request::Files(request));
+        let Some(Reply::Files { outcome: FilesOutcome::Read { table, .. }, .. }) =
+            worker.reply().await
+        else {
+            panic!("no files")
+        };
+        let is_new = |row: &&crate::model::TrackedFile| {
+            matches!(row.presence, crate::model::Presence::New { .. })
+        };
+        new.push(table.rows.iter().filter(is_new).count());
+    }
+    assert_eq!(new, [0, 0, 1, 0, 0]);
 }

@@ -10,7 +10,7 @@ use super::{IdKey, path};
 use crate::model::{AccessMode, Device, Epoll, Evidence, File, Kind, OpenFlags, Pipe, Text, Watch};
 
 /// `super_block.s_magic` of sockfs and pipefs (include/uapi/linux/magic.h).
-const SOCKFS_MAGIC: u64 = 0x534f_434b;
+pub(super) const SOCKFS_MAGIC: u64 = 0x534f_434b;
 const PIPEFS_MAGIC: u64 = 0x5049_5045;
 /// FMODE_READ and FMODE_WRITE (include/linux/fs.h).
 const FMODE_READ: u32 = 1;
@@ -94,6 +94,7 @@ pub(super) fn file(
         epoll: None,
         watched_by: None,
         id: Some(key.file(record.file)),
+        ends: None,
     }
 }
 
@@ -149,6 +150,7 @@ pub(super) fn pipe(record: &PipeRecord) -> Pipe {
         readers: has(pipe_known::READERS).then_some(record.readers),
         writers: has(pipe_known::WRITERS).then_some(record.writers),
         queues: None,
+        peers: None,
     }
 }
 

@@ -9,6 +9,7 @@ mod path;
 mod payload;
 mod sender;
 mod socket;
+mod sweep;
 mod table;
 mod tables;
 mod tcp;
@@ -22,6 +23,7 @@ use std::hash::{BuildHasher, RandomState};
 use super::{FileId, PacketId};
 
 pub use dump::{Dumped, dump};
+pub use sweep::SweepFiles;
 pub use table::{TableError, TableFiles};
 pub use totals::totals;
 

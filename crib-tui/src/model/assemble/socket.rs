@@ -60,6 +60,7 @@ pub(super) fn socket(record: &SocketRecord) -> Socket {
         ),
         inflight_files: known(has, socket_known::INFLIGHT, u64::from(record.inflight)),
         netns: known(has, socket_known::NETNS, record.netns),
+        peers: None,
         tcp: None,
         queues: None,
         deeper: false,

@@ -163,7 +163,7 @@ fn changed(
 }
 
 /// The file of a record, with what the records behind it tell of its parts.
-fn decoded(
+pub(super) fn decoded(
     run: &FileRun<'_>,
     name: Name<'_>,
     tid: Option<u32>,

@@ -53,6 +53,11 @@ impl<T: Table> Filter<T> {
         parser::parse(text).map(|expr| Self { expr })
     }
 
+    /// Whether the condition is about a column for which `wanted` holds.
+    pub fn mentions(&self, wanted: impl Fn(&Column<T>) -> bool) -> bool {
+        self.expr.mentions(&wanted)
+    }
+
     /// Whether a row fulfils the condition.
     pub fn matches(&self, row: &T::Row<'_>) -> bool {
         self.matches_with(row, &mut Room::default())
@@ -155,6 +160,21 @@ impl Comparison {
 }
 
 impl<T: Table> Expr<T> {
+    fn mentions(&self, wanted: &dyn Fn(&Column<T>) -> bool) -> bool {
+        let operand = |operand: &Operand<T>| match operand {
+            Operand::Column(column) => wanted(column),
+            Operand::Literal(_) => false,
+        };
+        match self {
+            Self::And(all) | Self::Or(all) => all.iter().any(|expr| expr.mentions(wanted)),
+            Self::Not(expr) => expr.mentions(wanted),
+            Self::Has(column) => wanted(column),
+            Self::Compare(left, _, right) => operand(left) || operand(right),
+            Self::Match { operand: one, .. } => operand(one),
+            Self::Constant(_) | Self::Word(_) => false,
+        }
+    }
+
     fn matches(&self, row: &T::Row<'_>, room: &mut Room) -> bool {
         let Room { left: text, right: other } = room;
         match self {

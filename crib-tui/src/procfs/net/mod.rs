@@ -41,6 +41,7 @@ pub fn unknown() -> Socket {
         peer: None,
         inflight_files: None,
         netns: None,
+        peers: None,
         tcp: None,
         queues: None,
         deeper: false,

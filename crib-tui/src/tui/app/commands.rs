@@ -22,6 +22,7 @@ impl App {
                 }
             }
             Command::Open => return self.open(),
+            Command::Ends => return self.show_ends(),
             Command::Switch => self.switch(),
             Command::Write => return self.write_packets(),
             Command::Back => return self.back(),
@@ -69,7 +70,7 @@ impl App {
         match &mut self.files {
             Some(files) => {
                 if !files.pop(page) {
-                    self.files = None;
+                    self.files = self.below.pop();
                 }
                 self.refresh_soon()
             }
@@ -92,6 +93,7 @@ impl App {
                 Some(Body::Queue(screen)) => screen.step(by, page),
                 Some(Body::Groups(screen)) => screen.step(by, page),
                 Some(Body::Leaks(screen)) => screen.sheet.step(by, view),
+                Some(Body::Ends(screen)) => screen.sheet.step(by, view),
             },
             (None, None) => self.picker.step(by, page),
         }

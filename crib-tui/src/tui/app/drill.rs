@@ -30,7 +30,7 @@ impl App {
                     Ok(())
                 }
                 Some(Link::Watch { fd, file }) => files.open_watch(fd, file),
-                Some(Link::Flight(_)) | None => Ok(()),
+                Some(Link::Flight(_) | Link::Held { .. }) | None => Ok(()),
             },
             Some(Body::Groups(screen)) => {
                 if let Some(group) = screen.selected().map(|group| group.name.clone()) {
@@ -58,6 +58,13 @@ impl App {
                 Some(Link::Flight(place)) => files.open_flight(place),
                 _ => Ok(()),
             },
+            Some(Body::Ends(screen)) => {
+                let selected = screen.sheet.selected(view);
+                match selected.and_then(|link| screen.held(link)).cloned() {
+                    Some(held) => self.open_held(&held),
+                    None => Ok(()),
+                }
+            }
         };
         if let Err(refusal) = opened {
             self.message = Some(Message::Refused(refusal));
@@ -146,7 +153,9 @@ impl Files {
         let depth = self.screens.len().checked_sub(1).ok_or_else(nothing)?;
         let screen = &self.screens[depth];
         let content = match &screen.body {
-            Body::File(_) | Body::Groups(_) | Body::Leaks(_) => return Err(nothing()),
+            Body::File(_) | Body::Groups(_) | Body::Leaks(_) | Body::Ends(_) => {
+                return Err(nothing());
+            }
             Body::Queue(queue) if queue.name == QueueName::Accept => return Err(no_bytes()),
             Body::Packet(packet) if packet.queue == QueueName::Accept => return Err(no_bytes()),
             Body::Queue(queue) => {
@@ -192,6 +201,7 @@ impl Files {
                     Root::Descriptor { fd, tid: Some(tid) } => format!("-thread{tid}-{fd}"),
                     Root::Flight { file } => format!("-file{file}"),
                 },
+                Body::Ends(_) => String::new(),
                 Body::Queue(queue) => format!("-{}", queue.name.name()),
                 Body::Packet(packet) => format!("-packet{}", packet.packet.index),
                 Body::Groups(_) | Body::Leaks(_) => String::new(),

@@ -28,7 +28,7 @@ impl Files {
         let mut last: Option<(QueueName, u32)> = None;
         for screen in self.screens.get(..=depth)? {
             match &screen.body {
-                Body::Queue(_) | Body::Groups(_) | Body::Leaks(_) => {}
+                Body::Queue(_) | Body::Groups(_) | Body::Leaks(_) | Body::Ends(_) => {}
                 Body::Packet(packet) => last = Some((packet.queue, packet.packet.index)),
                 Body::File(file) => match file.root {
                     Root::Descriptor { fd, tid } => way = Some((fd, tid, Vec::new())),
@@ -77,8 +77,13 @@ impl Files {
             return wanted.then(|| Request::Files(self.request()));
         }
         let screen = &self.screens[depth];
+        if matches!(screen.body, Body::Ends(_)) && screen.standing == Standing::Present {
+            let wanted = !paused || screen.time.is_none();
+            return if wanted { self.ends_request() } else { None };
+        }
         let first = screen.time.is_none() || self.lacks(page);
-        if self.no_dumps.is_some() || !screen.standing.may_be_read() {
+        let is_ends = matches!(screen.body, Body::Ends(_));
+        if self.no_dumps.is_some() || is_ends || !screen.standing.may_be_read() {
             return (!paused).then(|| Request::Files(self.request()));
         }
         if paused && !first { None } else { self.show_request(depth) }
@@ -104,7 +109,8 @@ impl Files {
                 let at = packet.packet.index;
                 (vec![packet.queue], at..=at, PacketScreen::PAYLOAD)
             }
-            Body::Groups(_) | Body::Leaks(_) => return None,
+            // They are read by other means.
+            Body::Groups(_) | Body::Leaks(_) | Body::Ends(_) => return None,
         };
         let dump = Dump { pid: self.pid, files, queues, packets, payload, deep: false };
         Some(self.dump_request(depth, Aim::Show, dump))
@@ -189,7 +195,7 @@ impl Files {
                 let name = shown.queue;
                 shown.take(take_queue(file, name), &facts.glyphs)
             }
-            Body::Groups(_) | Body::Leaks(_) => return,
+            Body::Groups(_) | Body::Leaks(_) | Body::Ends(_) => return,
         };
         match fit {
             Fit::Same => {

@@ -22,6 +22,9 @@ pub type FileKey = (Option<u32>, Option<u32>, Option<FileId>);
 pub struct Files {
     /// Tells this look at a process from the next.
     pub session: u64,
+    /// The number of the first of the looks that this one lies upon; its own where there is
+    /// none.
+    pub base: u64,
     /// The process.
     pub pid: u32,
     /// The time from one reading to the next.
@@ -56,6 +59,8 @@ pub struct Files {
     pub outer: Vec<Outer>,
     /// Whether the present screen's last reading holds all that it was to hold.
     pub complete: bool,
+    /// The file to select in the first reading: its thread and descriptor.
+    pub(super) goal: Option<(Option<u32>, u32)>,
     pub(super) follow_up: Option<FollowUp>,
     /// Whether packets on the way were looked for already since the interval began.
     pub(super) searched: bool,
@@ -89,6 +94,7 @@ impl Files {
     ) -> Self {
         Self {
             session,
+            base: session,
             pid,
             delay,
             known,
@@ -106,6 +112,7 @@ impl Files {
             trace: false,
             outer: Vec::new(),
             complete: true,
+            goal: None,
             follow_up: None,
             searched: false,
             glyphs,
@@ -133,6 +140,7 @@ impl Files {
     pub fn request(&self) -> FilesRequest {
         FilesRequest {
             session: self.session,
+            base: self.base,
             pid: self.pid,
             start_ticks: self.known.as_ref().map(|process| process.start_ticks),
             delay: self.delay,
@@ -160,6 +168,7 @@ impl Files {
                 self.table = Some(table);
                 self.set_watched(*watched, page);
                 self.follow(page);
+                self.reach_goal(page);
                 self.refresh_file();
             }
         }

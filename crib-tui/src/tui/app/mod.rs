@@ -5,6 +5,7 @@ mod commands;
 mod drill;
 mod dumps;
 pub mod files;
+mod looks;
 pub mod picker;
 pub mod prompt;
 pub mod screens;
@@ -55,6 +56,8 @@ pub struct App {
     pub picker: Picker,
     /// The process that is looked at; none while the list is.
     pub files: Option<Files>,
+    /// The looks at other processes that lie below that one, the last one next to it.
+    pub below: Vec<Files>,
     /// How many lines of the help are scrolled out at the top; none while it isn't shown.
     pub help: Option<usize>,
     /// The line that is being typed.
@@ -95,6 +98,7 @@ impl App {
         let mut app = Self {
             picker: Picker::default(),
             files: None,
+            below: Vec::new(),
             help: None,
             prompt: None,
             message: None,
@@ -170,6 +174,8 @@ impl App {
         let arrangement = Arrangement { filter: self.filter.clone(), ..Arrangement::default() };
         let mut files =
             Files::new(self.next_session(), pid, self.delay, known, arrangement, self.theme.glyphs);
+        files.base =
+            self.below.first().or(self.files.as_ref()).map_or(files.session, |f| f.session);
         if self.opened.source == Source::Procfs {
             files.no_dumps = Some(NO_DUMPS.to_owned());
         }
@@ -218,7 +224,16 @@ impl App {
             Reply::Files { session, outcome } => {
                 // One that was left meanwhile has nothing to show.
                 if let Some(files) = self.files.as_mut().filter(|files| files.session == session) {
+                    let had_goal = files.goal.is_some();
                     files.set_outcome(outcome, page);
+                    // A file that was reached from another process waits for its table.
+                    self.urgent |= had_goal && files.goal.is_none();
+                }
+            }
+            Reply::Ends { session, screen, outcome } => {
+                if let Some(files) = self.files.as_mut().filter(|files| files.session == session) {
+                    files.set_ends(screen, outcome);
+                    self.urgent |= files.follow_up.is_some();
                 }
             }
             Reply::Written(Ok(text)) => self.message = Some(Message::Done(text)),
@@ -247,6 +262,7 @@ impl App {
                     Some(Body::Queue(screen)) => screen.reveal(page),
                     Some(Body::Groups(screen)) => screen.cursor.reveal(screen.order.len(), page.0),
                     Some(Body::Leaks(screen)) => screen.sheet.fit(view, &glyphs),
+                    Some(Body::Ends(screen)) => screen.sheet.fit(view, &glyphs),
                     None => {}
                 }
             }

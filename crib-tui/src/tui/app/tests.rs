@@ -2,6 +2,7 @@
 
 mod change;
 mod drill;
+mod ends;
 mod watching;
 
 use std::time::Duration;

@@ -49,6 +49,10 @@ fn crumb(screen: &Screen, below: Option<&Screen>, whole: bool) -> String {
         Body::Queue(queue) => queue.name.name().to_owned(),
         Body::Groups(groups) => format!("groups by {}", groups.grouping.name()),
         Body::Leaks(_) => "leaks".to_owned(),
+        Body::Ends(ends) => match (below.map(|below| &below.body), ends.file.fd) {
+            (None, Some(fd)) => format!("other end of fd {fd}"),
+            _ => "other end".to_owned(),
+        },
         Body::Packet(packet) => {
             let what = if packet.queue == QueueName::Accept { "connection" } else { "packet" };
             let moved = match below.map(|below| &below.body) {

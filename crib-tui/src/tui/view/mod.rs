@@ -2,6 +2,7 @@
 
 pub mod cells;
 mod crumbs;
+pub mod ends;
 pub mod file;
 pub mod files;
 pub mod groups;
@@ -51,6 +52,7 @@ pub fn draw(app: &App, frame: &mut Frame<'_>) {
             Some(Body::Packet(screen)) => screen.sheet.draw(buffer, regions.body, &app.theme),
             Some(Body::Groups(screen)) => groups::draw(app, files, screen, &regions, buffer),
             Some(Body::Leaks(screen)) => leaks::draw(files, screen, &regions, buffer, &app.theme),
+            Some(Body::Ends(screen)) => screen.sheet.draw(buffer, regions.body, &app.theme),
         },
         (None, None) => picker::draw(app, &regions, buffer),
     }

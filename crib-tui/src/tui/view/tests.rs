@@ -1,6 +1,7 @@
 //! Tests of the screens: how each looks in each state, and that none panics at any size.
 
 mod drill;
+mod ends;
 mod session;
 mod watching;
 

@@ -1,5 +1,6 @@
 //! The screens below the table of files, one upon the other: files, their queues, and packets.
 
+pub mod ends;
 pub mod file;
 pub mod groups;
 pub mod leaks;
@@ -8,6 +9,7 @@ pub mod queue;
 
 use std::time::SystemTime;
 
+pub use self::ends::EndsScreen;
 pub use self::file::{FileScreen, Root};
 pub use self::groups::GroupsScreen;
 pub use self::leaks::{LeakLink, LeaksScreen};
@@ -40,6 +42,8 @@ pub enum Body {
     Groups(Box<GroupsScreen>),
     /// What grows among them.
     Leaks(Box<LeaksScreen>),
+    /// The other end of a file.
+    Ends(Box<EndsScreen>),
 }
 
 /// Whether what a screen shows is there.
@@ -79,6 +83,18 @@ pub enum Link {
     },
     /// A file in flight, by its place in the packet.
     Flight(u32),
+    /// A descriptor of a process: one that is at the other end, or of the same open file.
+    Held {
+        /// The process.
+        pid: u32,
+        /// The thread in whose own table it is.
+        tid: Option<u32>,
+        /// The number.
+        fd: u32,
+        /// Whether it is listed among those of the same open file, and not as an end: it may be
+        /// both.
+        holder: bool,
+    },
 }
 
 /// What sort of file a queue belongs to, as far as the look of its packets depends on it.
@@ -138,6 +154,7 @@ impl Screen {
             Body::Packet(_) => Context::Packet,
             Body::Groups(_) => Context::Groups,
             Body::Leaks(_) => Context::Leaks,
+            Body::Ends(_) => Context::Ends,
         }
     }
 

@@ -232,7 +232,7 @@ fn pausing_freezes_each_level_but_what_is_opened_is_read_once() {
 fn keys_without_a_meaning_do_nothing() {
     let mut stage = stage();
     stage.open(3);
-    for keys in ["x123sIf/nNtlpw", "\n", "x/nNftlp", "j\n", "sI123/nNftlp"] {
+    for keys in ["x123sIf/nNtlw", "\n", "x/nNftlp", "j\n", "sI123/nNftlp"] {
         for key in keys.chars().filter(|&key| key != '\n' && key != 'j') {
             let before = (stage.app.context(), files(&stage).screens.len());
             if !(stage.app.context() == Context::Packet && key == 'x') {

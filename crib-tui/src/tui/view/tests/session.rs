@@ -1,7 +1,7 @@
 //! Sessions of any keys at any size: none panics.
 
 use super::*;
-use crate::model::sample_queues;
+use crate::model::{sample_ends, sample_queues};
 use crate::tui::worker::DumpOutcome;
 
 /// A step of a session: keys, sizes, time and answers, in any order.
@@ -16,7 +16,7 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let code = prop_oneof![
-        8 => prop::sample::select("jkhgGnNfs123456789I ?/q\"=<tlpwx".chars().collect::<Vec<_>>())
+        8 => prop::sample::select("jkhgGnNfs123456789I ?/q\"=<tlppwx".chars().collect::<Vec<_>>())
             .prop_map(KeyCode::Char),
         8 => prop::sample::select(vec![
             KeyCode::Enter, KeyCode::Esc, KeyCode::Backspace, KeyCode::Up, KeyCode::Down,
@@ -68,6 +68,11 @@ fn answer(stage: &mut Stage, kind: u8, time: u64) {
             }
         },
         Some(Request::Dump(_)) => answer_dump(stage, kind),
+        Some(Request::Ends(_)) => {
+            let mut held = sample_ends::held();
+            held.retain(|held| !held.pid.is_multiple_of(u32::from(kind % 8) + 2));
+            stage.sweep(&held);
+        }
         Some(Request::Write(_)) => {
             stage.pending = None;
             let result = if kind > 100 { Ok("written".into()) } else { Err("no".into()) };
