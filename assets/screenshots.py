@@ -28,6 +28,8 @@ PROCESSES = {
     "dns-cache": "udp-unconnected,udp-connected,udp-dropped,udp6,tcp-listen,eventpoll",
     "queue-worker": "regular,fifo,pipe-full,eventfd,signalfd,unix-seqpacket,unix-inflight",
     "log-shipper": "regular-append,inotify,pipe-packets,unix-dgram-path,tcp-unsent",
+    # Sockets that come and go, and one in so many that stays.
+    "session-store": "leaks among",
 }
 
 
@@ -36,6 +38,7 @@ def tmux(*arguments):
 
 
 def keys(*names):
+    """Types into the session that was started last."""
     tmux("send-keys", *names)
 
 
@@ -75,7 +78,7 @@ def main():
             program = pathlib.Path(directory, name)
             shutil.copy("target/release/examples/workload", program)
             process = subprocess.Popen(
-                [program.name, kinds], executable=program, env={"TMPDIR": directory},
+                [program.name, *kinds.split()], executable=program, env={"TMPDIR": directory},
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                 text=True,
             )
@@ -105,6 +108,18 @@ def main():
             keys("Enter")
             until("Payload")
             picture("packet", "sudo crib-top -p api-server")
+            keys("q")
+            time.sleep(1)
+            command = "env COLORTERM=truecolor target/release/crib-top -p session-store -d 500ms"
+            tmux("new-session", "-d", "-s", "leaks", "-x", str(COLUMNS), "-y", str(LINES), command)
+            until("limit in")
+            keys("o")
+            until("leak_a_socket")
+            time.sleep(20)
+            picture("leaks", "sudo crib-top -p session-store")
+            keys("t")
+            until("groups by label")
+            picture("groups", "sudo crib-top -p session-store")
         finally:
             subprocess.run([*SERVER, "kill-server"], check=False)
             for process in held:
