@@ -53,7 +53,7 @@ pub fn arrangement(filter: &str, sort: Option<&str>) -> Arrangement {
         let column = COLUMNS.iter().position(|column| column.title == title)?;
         Some(Sort { column, direction: COLUMNS[column].first })
     });
-    Arrangement { filter, sort }
+    Arrangement { filter, sort, ..Arrangement::default() }
 }
 
 /// The files of a process that doesn't exist.

@@ -2,11 +2,13 @@
 
 use std::io::Write;
 
+use super::details::{self, Details};
 use super::{Streams, find_all, kernel_release, open};
 use crate::export::json::{self, FilesOf, Header};
 use crate::export::table;
 use crate::failure::{Code, Failure};
 use crate::model::column::{Table, find};
+use crate::model::lint::Given;
 use crate::model::{FileRow, Files, FilesReading};
 use crate::settings::{Format, Output, Style, Target};
 use crate::source::SourceChoice;
@@ -26,7 +28,13 @@ pub(super) fn run<O: Write>(
     let mut worst = None;
     for pid in pids {
         match reader.files(pid) {
-            Ok(reading) => readings.push(reading),
+            Ok(reading) => {
+                let details = match says_lints(output) {
+                    true => details::read(&mut reader, &reading, output.lints),
+                    false => Details::default(),
+                };
+                readings.push((reading, details));
+            }
             Err(error) => {
                 let failure = Failure::Read(error);
                 (streams.note)(&failure.to_string());
@@ -34,7 +42,7 @@ pub(super) fn run<O: Write>(
             }
         }
     }
-    let Some(first) = readings.first() else {
+    let Some((first, _)) = readings.first() else {
         return Err(Failure::Said(worst.unwrap_or(Code::Nothing)));
     };
     let header = Header::new(first.source, kernel_release(), first.time).because(reader.reason());
@@ -48,9 +56,19 @@ pub(super) fn run<O: Write>(
     }
 }
 
+/// Whether lints are asked for: else what only they need is not read.
+fn says_lints(output: &Output<Files>) -> bool {
+    const LINT: &str = "LINT";
+    let shown = match output.format {
+        Format::Table => output.columns.iter().flatten().any(|column| column.name == LINT),
+        Format::Json | Format::JsonLines => true,
+    };
+    shown || output.filter.as_ref().is_some_and(|filter| filter.uses(LINT))
+}
+
 /// Prints the files that match, and counts them.
 fn print<O: Write>(
-    readings: &[FilesReading],
+    readings: &[(FilesReading, Details)],
     header: &Header,
     output: &Output<Files>,
     style: Style,
@@ -59,8 +77,12 @@ fn print<O: Write>(
     let matches = |row: &FileRow<'_>| output.filter.as_ref().is_none_or(|f| f.matches(row));
     let rows: Vec<Vec<FileRow<'_>>> = readings
         .iter()
-        .map(|reading| {
-            let rows = reading.files.iter().map(|file| FileRow::new(&reading.process, file));
+        .map(|(reading, details)| {
+            let rows = reading.files.iter().map(|file| {
+                let (wanted, now, tcp) = (output.lints, Some(reading.time), details.of(file));
+                let given = Given { wanted, now, tcp, ..Given::default() };
+                FileRow { given, ..FileRow::new(&reading.process, file) }
+            });
             rows.filter(matches).collect()
         })
         .collect();
@@ -78,11 +100,10 @@ fn print<O: Write>(
     }
     let processes: Vec<FilesOf<'_>> = readings
         .iter()
-        .zip(&rows)
-        .map(|(reading, rows)| {
-            let files = rows.iter().map(|row| row.file).collect();
+        .zip(rows)
+        .map(|((reading, _), rows)| {
             let count = reading.files.len() as u64;
-            FilesOf::new(&reading.process, count, reading.complete, files)
+            FilesOf::new(&reading.process, count, reading.complete, rows, output.lints)
         })
         .collect();
     match output.format {

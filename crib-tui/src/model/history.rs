@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::lint::{Given, LintSet, Timing};
 use super::{File, FilesReading, Process, Queued, Source};
 
 /// For how many readings a mark stays, the one in which it appeared included.
@@ -40,6 +41,8 @@ pub struct TrackedFile {
     pub recv: Changed,
     /// Whether the counts of its send direction changed lately.
     pub send: Changed,
+    /// Since when something about it has been as it is; none for most files.
+    pub timing: Option<Arc<Timing>>,
 }
 
 /// Since when a file has been seen, to the microsecond: in eight bytes, since every row has one.
@@ -132,11 +135,13 @@ impl TrackedFile {
         } else {
             (Seen::since(time), Presence::New { left: MARK_READINGS - 1 })
         };
-        Self { file, seen, presence, recv: Changed::default(), send: Changed::default() }
+        let timing = Timing::begin(&file, time);
+        let (recv, send) = (Changed::default(), Changed::default());
+        Self { file, seen, presence, recv, send, timing }
     }
 
-    /// The same file in the next reading.
-    fn continued(&self, file: Arc<File>) -> Self {
+    /// The same file in the next reading, whose time is `now`; this one's is `then`.
+    fn continued(&self, file: Arc<File>, then: SystemTime, now: SystemTime) -> Self {
         let presence = match self.presence {
             Presence::New { left } if left > 0 => Presence::New { left: left - 1 },
             Presence::New { .. }
@@ -144,12 +149,13 @@ impl TrackedFile {
             | Presence::Closed { .. }
             | Presence::Unconfirmed => Presence::Open,
         };
-        let (recv, send) = if Arc::ptr_eq(&self.file, &file) {
-            (false, false)
+        let (recv, send, timing) = if Arc::ptr_eq(&self.file, &file) {
+            (false, false, self.timing.clone())
         } else {
             let (old_recv, old_send) = self.file.queued();
             let (recv, send) = file.queued();
-            (differ(old_recv, recv), differ(old_send, send))
+            let timing = Timing::next((&self.file, self.timing.as_ref()), then, &file, now);
+            (differ(old_recv, recv), differ(old_send, send), timing)
         };
         Self {
             recv: self.recv.next(recv),
@@ -157,6 +163,7 @@ impl TrackedFile {
             file,
             seen: self.seen,
             presence,
+            timing,
         }
     }
 
@@ -170,6 +177,14 @@ impl TrackedFile {
             _ => Presence::Unconfirmed,
         };
         Some(Self { presence, recv: Changed::default(), send: Changed::default(), ..self.clone() })
+    }
+
+    /// What lints go by, in a table of the time `now`; of a file that is closed, or may be,
+    /// nothing is found any more.
+    pub fn given(&self, now: SystemTime, wanted: LintSet) -> Given<'_> {
+        let there = matches!(self.presence, Presence::Open | Presence::New { .. });
+        let wanted = if there { wanted } else { LintSet::NONE };
+        Given { wanted, now: Some(now), timing: self.timing.as_deref(), ..Given::default() }
     }
 
     /// Whether it is closed.
@@ -215,7 +230,7 @@ impl History {
         rows.reserve_exact(open);
         match &self.latest {
             None => rows.extend(files.into_iter().map(|f| TrackedFile::appeared(f, time, true))),
-            Some(before) => merge(&before.rows, files, time, complete, &mut rows),
+            Some(before) => merge((&before.rows, before.time), files, time, complete, &mut rows),
         }
         let table = Arc::new(FilesTable { source, time, process, complete, open, rows });
         self.retired = self.latest.replace(Arc::clone(&table));
@@ -231,7 +246,7 @@ fn place(file: &File) -> (Option<u32>, Option<u32>) {
 /// Walks two readings in step, both ordered by [`place`]. The rows of one place are few: the
 /// open file and the closed ones that had its number before.
 fn merge(
-    mut before: &[TrackedFile],
+    (mut before, then): (&[TrackedFile], SystemTime),
     now: Vec<Arc<File>>,
     time: SystemTime,
     complete: bool,
@@ -253,7 +268,7 @@ fn merge(
             }
         }
         rows.push(match known {
-            Some(row) => row.continued(file),
+            Some(row) => row.continued(file, then, time),
             None => TrackedFile::appeared(file, time, false),
         });
     }

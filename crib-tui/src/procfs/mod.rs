@@ -11,8 +11,10 @@ mod link;
 mod list;
 mod maps;
 mod net;
+mod parent;
 mod parse;
 mod process;
+mod syscalls;
 mod tables;
 
 use std::io;
@@ -30,7 +32,9 @@ use fd::{Outcome, Table};
 pub use image::{Image, image};
 pub use maps::{Mapping, maps};
 use net::Sockets;
+pub use parent::{another_program, parent};
 use process::{Stat, Status};
+pub use syscalls::{Calls, calls};
 use tables::Tables;
 
 /// How often a process is read anew whose threads end meanwhile.

@@ -7,6 +7,7 @@ use super::view::files::COLUMNS;
 use super::widget::arrange::arrange;
 use super::widget::table::Sort;
 use crate::model::filter::Room;
+use crate::model::lint::LintSet;
 use crate::model::{FileRow, FilesTable, Filter, FilterError};
 
 /// What the user chose to see. Cheap to clone: a copy goes with each request, so that the
@@ -17,6 +18,8 @@ pub struct Arrangement {
     pub filter: Option<ActiveFilter>,
     /// What they are sorted by; none for thread and descriptor, the order of the reading.
     pub sort: Option<Sort>,
+    /// Which lints a filter can ask for.
+    pub lints: LintSet,
 }
 
 impl Arrangement {
@@ -29,6 +32,7 @@ impl Arrangement {
                     process: &table.process,
                     file: &row.file,
                     age: Some(row.seen.age(table.time)),
+                    given: row.given(table.time, self.lints),
                 };
                 active.filter.matches_with(&row, &mut room)
             })

@@ -1,11 +1,11 @@
 //! `crib-top leaks`: watches a process for a while, and prints what grows and who opens it.
 
 mod openers;
-mod pause;
 
 use std::io::Write;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::pause::Pause;
 use super::{Streams, find, kernel_release, open};
 use crate::export::json::Header;
 use crate::export::leaks as export;
@@ -17,7 +17,6 @@ use crate::procfs::{self, Image};
 use crate::settings::{Format, Leaks, Style, Target};
 use crate::source::{Reader, SourceChoice};
 use openers::Openers;
-use pause::Pause;
 
 /// Watches the target and prints the report; of a process that does not last, what was seen of
 /// it until then.

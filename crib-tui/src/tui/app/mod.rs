@@ -30,6 +30,7 @@ use super::theme::Theme;
 use super::view::{self, layout::Regions};
 use super::widget::sheet;
 use super::worker::{Opened, Reply, Request};
+use crate::model::lint::LintSet;
 use crate::model::{Process, Source};
 
 /// Rows that a table shows at a time.
@@ -74,6 +75,8 @@ pub struct App {
     session: u64,
     /// The filter to begin with when a process is opened.
     filter: Option<ActiveFilter>,
+    /// Which lints are wanted.
+    lints: LintSet,
     in_flight: bool,
     /// What is to be written to a file before anything else is read.
     write: Option<WriteRequest>,
@@ -105,6 +108,7 @@ impl App {
             size: Size::new(80, 24),
             session: 0,
             filter,
+            lints: LintSet::default(),
             in_flight: false,
             write: None,
             urgent: false,
@@ -113,6 +117,14 @@ impl App {
             app.files = Some(app.look_at(pid, None));
         }
         app
+    }
+
+    /// Has the lints looked for that are wanted, from the first reading on.
+    pub fn set_lints(&mut self, lints: LintSet) {
+        self.lints = lints;
+        if let Some(files) = &mut self.files {
+            files.arrangement.lints = lints;
+        }
     }
 
     /// Takes in what happened, and says what is to be done about it.
@@ -166,7 +178,8 @@ impl App {
 
     /// A first look at a process.
     fn look_at(&mut self, pid: u32, known: Option<Process>) -> Files {
-        let arrangement = Arrangement { filter: self.filter.clone(), sort: None };
+        let arrangement =
+            Arrangement { filter: self.filter.clone(), sort: None, lints: self.lints };
         let mut files = Files::new(self.next_session(), pid, known, arrangement, self.theme.glyphs);
         if self.opened.source == Source::Procfs {
             files.no_dumps = Some(NO_DUMPS.to_owned());
