@@ -1,6 +1,7 @@
 //! Readings of one process compared: what is new, what was closed, what changed.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -26,6 +27,23 @@ pub struct FilesTable {
     /// The rows by thread table and descriptor; a closed file stands before the one that
     /// took over its number.
     pub rows: Vec<TrackedFile>,
+    /// Since when something about some of the rows has been as it is.
+    timings: Timings,
+}
+
+impl FilesTable {
+    /// What comparing readings tells lints of a row of this table.
+    pub fn timing(&self, row: &TrackedFile) -> Option<&Timing> {
+        self.timings.get(row.timing)
+    }
+
+    /// What lints go by in a row of this table; of a file that is closed, or may be, nothing is
+    /// found any more.
+    pub fn given(&self, row: &TrackedFile, wanted: LintSet) -> Given<'_> {
+        let there = matches!(row.presence, Presence::Open | Presence::New { .. });
+        let wanted = if there { wanted } else { LintSet::NONE };
+        Given { wanted, now: Some(self.time), timing: self.timing(row), ..Given::default() }
+    }
 }
 
 /// One file, and what comparing readings tells of it.
@@ -41,8 +59,30 @@ pub struct TrackedFile {
     pub recv: Changed,
     /// Whether the counts of its send direction changed lately.
     pub send: Changed,
-    /// Since when something about it has been as it is; none for most files.
-    pub timing: Option<Arc<Timing>>,
+    /// Where the table has since when something about it has been as it is.
+    timing: TimingPlace,
+}
+
+/// The place of a [`Timing`] in its table; of most rows there is none. In four bytes, since every
+/// row has one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct TimingPlace(Option<NonZeroU32>);
+
+/// The timings of a table, in the order of its rows.
+#[derive(Clone, Debug, Default)]
+struct Timings(Vec<Timing>);
+
+impl Timings {
+    fn add(&mut self, timing: Option<Timing>) -> TimingPlace {
+        let Some(timing) = timing else { return TimingPlace::default() };
+        self.0.push(timing);
+        // There are fewer rows than descriptors, of which 32 bits can count all.
+        TimingPlace(u32::try_from(self.0.len()).ok().and_then(NonZeroU32::new))
+    }
+
+    fn get(&self, place: TimingPlace) -> Option<&Timing> {
+        self.0.get(place.0?.get() as usize - 1)
+    }
 }
 
 /// Since when a file has been seen, to the microsecond: in eight bytes, since every row has one.
@@ -129,19 +169,36 @@ impl Changed {
 
 impl TrackedFile {
     /// A file seen for the first time.
-    fn appeared(file: Arc<File>, time: SystemTime, first_reading: bool) -> Self {
+    fn appeared(
+        file: Arc<File>,
+        time: SystemTime,
+        first_reading: bool,
+        timings: &mut Timings,
+    ) -> Self {
         let (seen, presence) = if first_reading {
             (Seen::at_least_since(time), Presence::Open)
         } else {
             (Seen::since(time), Presence::New { left: MARK_READINGS - 1 })
         };
-        let timing = Timing::begin(&file, time);
+        let timing = timings.add(Timing::begin(&file, time));
         let (recv, send) = (Changed::default(), Changed::default());
         Self { file, seen, presence, recv, send, timing }
     }
 
-    /// The same file in the next reading, whose time is `now`; this one's is `then`.
-    fn continued(&self, file: Arc<File>, then: SystemTime, now: SystemTime) -> Self {
+    /// A file that was found when nobody compares readings.
+    pub fn found(file: Arc<File>, time: SystemTime) -> Self {
+        Self {
+            file,
+            seen: Seen::at_least_since(time),
+            presence: Presence::Open,
+            recv: Changed::default(),
+            send: Changed::default(),
+            timing: TimingPlace::default(),
+        }
+    }
+
+    /// The same file in the next reading.
+    fn continued(&self, file: Arc<File>, timing: TimingPlace) -> Self {
         let presence = match self.presence {
             Presence::New { left } if left > 0 => Presence::New { left: left - 1 },
             Presence::New { .. }
@@ -149,13 +206,12 @@ impl TrackedFile {
             | Presence::Closed { .. }
             | Presence::Unconfirmed => Presence::Open,
         };
-        let (recv, send, timing) = if Arc::ptr_eq(&self.file, &file) {
-            (false, false, self.timing.clone())
+        let (recv, send) = if Arc::ptr_eq(&self.file, &file) {
+            (false, false)
         } else {
             let (old_recv, old_send) = self.file.queued();
             let (recv, send) = file.queued();
-            let timing = Timing::next((&self.file, self.timing.as_ref()), then, &file, now);
-            (differ(old_recv, recv), differ(old_send, send), timing)
+            (differ(old_recv, recv), differ(old_send, send))
         };
         Self {
             recv: self.recv.next(recv),
@@ -176,15 +232,9 @@ impl TrackedFile {
             _ if complete => Presence::Closed { left: MARK_READINGS - 1 },
             _ => Presence::Unconfirmed,
         };
-        Some(Self { presence, recv: Changed::default(), send: Changed::default(), ..self.clone() })
-    }
-
-    /// What lints go by, in a table of the time `now`; of a file that is closed, or may be,
-    /// nothing is found any more.
-    pub fn given(&self, now: SystemTime, wanted: LintSet) -> Given<'_> {
-        let there = matches!(self.presence, Presence::Open | Presence::New { .. });
-        let wanted = if there { wanted } else { LintSet::NONE };
-        Given { wanted, now: Some(now), timing: self.timing.as_deref(), ..Given::default() }
+        let timing = TimingPlace::default();
+        let (recv, send) = (Changed::default(), Changed::default());
+        Some(Self { presence, recv, send, timing, ..self.clone() })
     }
 
     /// Whether it is closed.
@@ -221,18 +271,21 @@ impl History {
             files.sort_by_key(|file| place(file));
         }
         let open = files.len();
-        let mut rows =
-            self.retired.take().and_then(Arc::into_inner).map_or_else(Vec::new, |table| {
-                let mut rows = table.rows;
-                rows.clear();
-                rows
-            });
+        let room = self.retired.take().and_then(Arc::into_inner);
+        let (mut rows, mut timings) = room.map_or_else(Default::default, |table| {
+            let (mut rows, mut timings) = (table.rows, table.timings);
+            rows.clear();
+            timings.0.clear();
+            (rows, timings)
+        });
         rows.reserve_exact(open);
         match &self.latest {
-            None => rows.extend(files.into_iter().map(|f| TrackedFile::appeared(f, time, true))),
-            Some(before) => merge((&before.rows, before.time), files, time, complete, &mut rows),
+            None => rows.extend(
+                files.into_iter().map(|f| TrackedFile::appeared(f, time, true, &mut timings)),
+            ),
+            Some(before) => merge(before, files, time, complete, (&mut rows, &mut timings)),
         }
-        let table = Arc::new(FilesTable { source, time, process, complete, open, rows });
+        let table = Arc::new(FilesTable { source, time, process, complete, open, rows, timings });
         self.retired = self.latest.replace(Arc::clone(&table));
         table
     }
@@ -246,12 +299,13 @@ fn place(file: &File) -> (Option<u32>, Option<u32>) {
 /// Walks two readings in step, both ordered by [`place`]. The rows of one place are few: the
 /// open file and the closed ones that had its number before.
 fn merge(
-    (mut before, then): (&[TrackedFile], SystemTime),
+    table: &FilesTable,
     now: Vec<Arc<File>>,
     time: SystemTime,
     complete: bool,
-    rows: &mut Vec<TrackedFile>,
+    (rows, timings): (&mut Vec<TrackedFile>, &mut Timings),
 ) {
+    let mut before = &table.rows[..];
     for file in now {
         let gone = split_while(&mut before, |row| place(&row.file) < place(&file));
         rows.extend(gone.iter().filter_map(|row| row.missing(complete)));
@@ -268,8 +322,16 @@ fn merge(
             }
         }
         rows.push(match known {
-            Some(row) => row.continued(file, then, time),
-            None => TrackedFile::appeared(file, time, false),
+            Some(row) => {
+                let timing = table.timing(row);
+                let timing = if Arc::ptr_eq(&row.file, &file) {
+                    timing.copied()
+                } else {
+                    Timing::next((&row.file, timing), table.time, &file, time)
+                };
+                row.continued(file, timings.add(timing))
+            }
+            None => TrackedFile::appeared(file, time, false, timings),
         });
     }
     rows.extend(before.iter().filter_map(|row| row.missing(complete)));

@@ -32,7 +32,7 @@ impl Arrangement {
                     process: &table.process,
                     file: &row.file,
                     age: Some(row.seen.age(table.time)),
-                    given: row.given(table.time, self.lints),
+                    given: table.given(row, self.lints),
                 };
                 active.filter.matches_with(&row, &mut room)
             })

@@ -71,7 +71,7 @@ impl Report {
         });
         let mut room = Room::default();
         let of_files = table.rows.iter().flat_map(|row| {
-            let given = given(row, table.time, wanted, more);
+            let given = given(table, row, wanted, more);
             let row = FileRow {
                 age: Some(row.seen.age(table.time)),
                 given,
@@ -94,9 +94,14 @@ impl Report {
 }
 
 /// What readings tell, and the rest.
-fn given<'a>(row: &'a TrackedFile, now: SystemTime, wanted: LintSet, more: &More<'a>) -> Given<'a> {
+fn given<'a>(
+    table: &'a FilesTable,
+    row: &'a TrackedFile,
+    wanted: LintSet,
+    more: &More<'a>,
+) -> Given<'a> {
     let Given { tcp, watched_by, inherited, .. } = more(&row.file);
-    Given { tcp, watched_by, inherited, ..row.given(now, wanted) }
+    Given { tcp, watched_by, inherited, ..table.given(row, wanted) }
 }
 
 fn of_file(row: &FileRow<'_>) -> Vec<Found> {

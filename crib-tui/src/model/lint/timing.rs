@@ -1,6 +1,5 @@
 //! Since when something about a file has been as it is: what lints that speak of "for long" go by.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::CLOSE_WAIT;
@@ -33,30 +32,24 @@ pub struct Drops {
 }
 
 impl Timing {
-    /// Of a file that is seen for the first time.
-    pub fn begin(file: &File, now: SystemTime) -> Option<Arc<Self>> {
-        Self::shared(Self::after(None, file, now), None)
+    /// Of a file that is seen for the first time; none where there is nothing to say.
+    pub fn begin(file: &File, now: SystemTime) -> Option<Self> {
+        Self::after(None, file, now).worth_keeping()
     }
 
     /// Of a file that has changed since an earlier reading, of the time `then`.
     pub fn next(
-        before: (&File, Option<&Arc<Self>>),
+        (old, known): (&File, Option<&Self>),
         then: SystemTime,
         file: &File,
         now: SystemTime,
-    ) -> Option<Arc<Self>> {
-        let (old, timing) = before;
-        let known = timing.map(|timing| **timing).unwrap_or_default();
-        Self::shared(Self::after(Some((old, known, then)), file, now), timing)
+    ) -> Option<Self> {
+        let known = known.copied().unwrap_or_default();
+        Self::after(Some((old, known, then)), file, now).worth_keeping()
     }
 
-    /// The one that is there already, where it says the same: a refresh allocates for changes.
-    fn shared(new: Self, known: Option<&Arc<Self>>) -> Option<Arc<Self>> {
-        match known {
-            _ if new == Self::default() => None,
-            Some(known) if **known == new => Some(Arc::clone(known)),
-            _ => Some(Arc::new(new)),
-        }
+    fn worth_keeping(self) -> Option<Self> {
+        (self != Self::default()).then_some(self)
     }
 
     fn after(before: Option<(&File, Self, SystemTime)>, file: &File, now: SystemTime) -> Self {
@@ -180,7 +173,7 @@ mod tests {
             timing =
                 Timing::next((&pair[0], timing.as_ref()), at(second - 1), &pair[1], at(second));
         }
-        timing.and_then(|timing| timing.recv)
+        timing.and_then(|timing: Timing| timing.recv)
     }
 
     #[test]
@@ -244,7 +237,7 @@ mod tests {
         let first = Timing::next((&state(State::ESTABLISHED), None), at(0), &wait, at(1));
         assert_eq!(first.as_ref().unwrap().close_wait, Some(at(1)));
         let second = Timing::next((&wait, first.as_ref()), at(1), &wait, at(2));
-        assert!(Arc::ptr_eq(first.as_ref().unwrap(), second.as_ref().unwrap()), "nothing changed");
+        assert_eq!(first, second);
         let last = Timing::next((&wait, second.as_ref()), at(2), &state(State::Tcp(9)), at(3));
         assert_eq!(last, None);
     }

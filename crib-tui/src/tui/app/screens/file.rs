@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::Link;
-use crate::model::lint::Timing;
-use crate::model::{File, Presence, Seen, TrackedFile};
+use crate::model::{File, Presence, TrackedFile};
 use crate::tui::view::file::{self as view, Facts};
 use crate::tui::widget::sheet::Sheet;
 
@@ -45,14 +44,7 @@ impl FileScreen {
 
     /// A file of which no more is known yet than `file` says.
     pub fn of_file(root: Root, file: File, now: SystemTime) -> Self {
-        let row = TrackedFile {
-            seen: Seen::at_least_since(now),
-            presence: Presence::Open,
-            recv: Default::default(),
-            send: Default::default(),
-            timing: Timing::begin(&file, now),
-            file: Arc::new(file),
-        };
+        let row = TrackedFile::found(Arc::new(file), now);
         Self { root, row, sheet: Sheet::default() }
     }
 
