@@ -16,6 +16,8 @@ pub enum Command {
     Right,
     Open,
     Back,
+    /// Lists what lints found.
+    Lints,
     /// Shows a packet's bytes as text instead of as digits, or the other way round.
     Switch,
     /// Writes what is shown to a pcap file.
@@ -47,6 +49,8 @@ pub enum Context {
     Queue,
     /// All there is to say about one packet.
     Packet,
+    /// What lints found in the process.
+    Lints,
     /// The help.
     Help,
 }
@@ -64,10 +68,10 @@ pub struct Binding {
     keys: &'static [(KeyCode, KeyModifiers, Command)],
 }
 
-use Context::{File, Files, Help, Packet, Picker, Queue};
+use Context::{File, Files, Help, Lints, Packet, Picker, Queue};
 
-const ALL: &[Context] = &[Picker, Files, File, Queue, Packet, Help];
-const READINGS: &[Context] = &[Picker, Files, File, Queue, Packet];
+const ALL: &[Context] = &[Picker, Files, File, Queue, Packet, Lints, Help];
+const READINGS: &[Context] = &[Picker, Files, File, Queue, Packet, Lints];
 const TABLES: &[Context] = &[Picker, Files, Queue];
 const SEARCHED: &[Context] = &[Picker, Files];
 const NONE: KeyModifiers = KeyModifiers::NONE;
@@ -94,7 +98,7 @@ pub const BINDINGS: &[Binding] = &[
         label: "Esc Backspace",
         help: "go back",
         footer: Some(("Esc", "back")),
-        contexts: &[Files, File, Queue, Packet, Help],
+        contexts: &[Files, File, Queue, Packet, Lints, Help],
         keys: &[key(KeyCode::Esc, Command::Back), key(KeyCode::Backspace, Command::Back)],
     },
     Binding {
@@ -155,6 +159,13 @@ pub const BINDINGS: &[Binding] = &[
         footer: None,
         contexts: TABLES,
         keys: &[char('I', Command::Invert)],
+    },
+    Binding {
+        label: "L",
+        help: "list what is in trouble about the process's files, or looks like it",
+        footer: None,
+        contexts: &[Files, File],
+        keys: &[char('L', Command::Lints)],
     },
     Binding {
         label: "Space",

@@ -22,6 +22,7 @@ impl App {
                 }
             }
             Command::Open => return self.open(),
+            Command::Lints => return self.open_lints(),
             Command::Switch => self.switch(),
             Command::Write => return self.write_packets(),
             Command::Back => return self.back(),
@@ -85,6 +86,7 @@ impl App {
                 None => files.step(by, page),
                 Some(Body::File(screen)) => screen.sheet.step(by, view),
                 Some(Body::Packet(screen)) => screen.sheet.step(by, view),
+                Some(Body::Lints(screen)) => screen.sheet.step(by, view),
                 Some(Body::Queue(screen)) => screen.step(by, page),
             },
             (None, None) => self.picker.step(by, page),

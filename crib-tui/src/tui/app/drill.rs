@@ -4,7 +4,10 @@ use std::time::SystemTime;
 
 use crib_common::dump::HOPS;
 
-use super::screens::{Body, FileScreen, Link, Origin, PacketScreen, QueueScreen, Root, Screen};
+use super::files::FileKey;
+use super::screens::{
+    Body, FileScreen, Link, LintsScreen, Origin, PacketScreen, QueueScreen, Root, Screen,
+};
 use super::{App, Files, Message, Phase, Standing};
 use crate::model::{Dump, DumpReading, File, FileId, FilesTable, QueueName, TrackedFile};
 use crate::tui::action::Action;
@@ -27,7 +30,7 @@ impl App {
                     Ok(())
                 }
                 Some(Link::Watch { fd, file }) => files.open_watch(fd, file),
-                Some(Link::Flight(_)) | None => Ok(()),
+                Some(Link::Flight(_) | Link::File { .. }) | None => Ok(()),
             },
             Some(Body::Queue(screen)) => {
                 if let Some(packet) = screen.selected().cloned() {
@@ -41,9 +44,22 @@ impl App {
                 Some(Link::Flight(place)) => files.open_flight(place),
                 _ => Ok(()),
             },
+            Some(Body::Lints(screen)) => match screen.sheet.selected(view).copied() {
+                Some(Link::File { tid, fd, file }) => files.open_found((tid, fd, file)),
+                _ => Ok(()),
+            },
         };
         if let Err(refusal) = opened {
             self.message = Some(Message::Refused(refusal));
+        }
+        self.refresh_soon()
+    }
+
+    /// Lists what lints found.
+    pub(super) fn open_lints(&mut self) -> Vec<Action> {
+        if let Some(files) = &mut self.files {
+            files.push(Body::Lints(LintsScreen::default()));
+            files.retell();
         }
         self.refresh_soon()
     }
@@ -82,7 +98,7 @@ impl Files {
         }
         let Some(table) = &self.table else { return Ok(()) };
         let screen = match watched(table, fd, id) {
-            Some(row) => FileScreen::of_row(row),
+            Some(row) => FileScreen::of_row(row, table),
             // The table may be older than the list of watches: where files are read one by
             // one, the next reading tells.
             None if self.no_dumps.is_none() && id.is_some() && !is_taken(table, fd) => {
@@ -93,6 +109,18 @@ impl Files {
             None => return Err(format!("fd {fd} no longer stands for the file that is watched")),
         };
         if let Some(screen) = screen {
+            self.push(Body::File(Box::new(screen)));
+            self.retell();
+        }
+        Ok(())
+    }
+
+    /// Opens a file in which something was found.
+    fn open_found(&mut self, key: FileKey) -> Result<(), String> {
+        let Some(table) = &self.table else { return Ok(()) };
+        let row = table.rows.iter().find(|row| !row.is_closed() && row.file.key() == key);
+        let row = row.ok_or_else(|| "the file was closed".to_owned())?;
+        if let Some(screen) = FileScreen::of_row(row, table) {
             self.push(Body::File(Box::new(screen)));
             self.retell();
         }
@@ -130,7 +158,7 @@ impl Files {
         let depth = self.screens.len().checked_sub(1).ok_or_else(nothing)?;
         let screen = &self.screens[depth];
         let content = match &screen.body {
-            Body::File(_) => return Err(nothing()),
+            Body::File(_) | Body::Lints(_) => return Err(nothing()),
             Body::Queue(queue) if queue.name == QueueName::Accept => return Err(no_bytes()),
             Body::Packet(packet) if packet.queue == QueueName::Accept => return Err(no_bytes()),
             Body::Queue(queue) => {
@@ -178,6 +206,8 @@ impl Files {
                 },
                 Body::Queue(queue) => format!("-{}", queue.name.name()),
                 Body::Packet(packet) => format!("-packet{}", packet.packet.index),
+                // It is not written.
+                Body::Lints(_) => String::new(),
             };
         }
         stem

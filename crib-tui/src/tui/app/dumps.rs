@@ -28,7 +28,7 @@ impl Files {
         let mut last: Option<(QueueName, u32)> = None;
         for screen in self.screens.get(..=depth)? {
             match &screen.body {
-                Body::Queue(_) => {}
+                Body::Queue(_) | Body::Lints(_) => {}
                 Body::Packet(packet) => last = Some((packet.queue, packet.packet.index)),
                 Body::File(file) => match file.root {
                     Root::Descriptor { fd, tid } => way = Some((fd, tid, Vec::new())),
@@ -73,6 +73,11 @@ impl Files {
             None => self.searched = false,
         }
         let screen = &self.screens[depth];
+        if matches!(screen.body, Body::Lints(_)) {
+            // It is about the table.
+            let wanted = !paused || self.table.is_none();
+            return wanted.then(|| Request::Files(self.request()));
+        }
         let first = screen.time.is_none() || self.lacks(page);
         if self.no_dumps.is_some() || !screen.standing.may_be_read() {
             return (!paused).then(|| Request::Files(self.request()));
@@ -100,6 +105,7 @@ impl Files {
                 let at = packet.packet.index;
                 (vec![packet.queue], at..=at, PacketScreen::PAYLOAD)
             }
+            Body::Lints(_) => return None,
         };
         let dump = Dump { pid: self.pid, files, queues, packets, payload, deep: false };
         Some(self.dump_request(depth, Aim::Show, dump))
@@ -167,6 +173,7 @@ impl Files {
             table: self.table.as_deref(),
             unread: self.no_dumps.as_deref(),
             over: self.phase != Phase::Alive,
+            lints: self.arrangement.lints,
         };
         let screen = &mut self.screens[depth];
         let fit = match &mut screen.body {
@@ -183,6 +190,8 @@ impl Files {
                 let name = shown.queue;
                 shown.take(take_queue(file, name), &facts.glyphs)
             }
+            // Nothing is asked for that would be shown there.
+            Body::Lints(_) => Fit::Same,
         };
         match fit {
             Fit::Same => {

@@ -255,6 +255,7 @@ impl App {
                 match files.screens.last_mut().map(|screen| &mut screen.body) {
                     Some(Body::File(screen)) => screen.sheet.fit(view, &glyphs),
                     Some(Body::Packet(screen)) => screen.sheet.fit(view, &glyphs),
+                    Some(Body::Lints(screen)) => screen.sheet.fit(view, &glyphs),
                     Some(Body::Queue(screen)) => screen.reveal(page),
                     None => {}
                 }

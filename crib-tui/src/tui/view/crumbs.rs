@@ -47,6 +47,7 @@ fn crumb(screen: &Screen, below: Option<&Screen>, whole: bool) -> String {
         Body::File(file) if whole => format!("{} {}", place(file), sort(&file.row.file)),
         Body::File(file) => place(file),
         Body::Queue(queue) => queue.name.name().to_owned(),
+        Body::Lints(_) => "findings".to_owned(),
         Body::Packet(packet) => {
             let what = if packet.queue == QueueName::Accept { "connection" } else { "packet" };
             let moved = match below.map(|below| &below.body) {

@@ -7,6 +7,7 @@ pub mod files;
 pub mod help;
 pub mod layout;
 mod lines;
+pub mod lints;
 pub mod packet;
 pub mod picker;
 pub mod queue;
@@ -44,6 +45,7 @@ pub fn draw(app: &App, frame: &mut Frame<'_>) {
             Some(Body::File(screen)) => screen.sheet.draw(buffer, regions.body, &app.theme),
             Some(Body::Queue(screen)) => queue::draw(app, screen, &regions, buffer),
             Some(Body::Packet(screen)) => screen.sheet.draw(buffer, regions.body, &app.theme),
+            Some(Body::Lints(screen)) => screen.sheet.draw(buffer, regions.body, &app.theme),
         },
         (None, None) => picker::draw(app, &regions, buffer),
     }

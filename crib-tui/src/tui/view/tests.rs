@@ -1,6 +1,7 @@
 //! Tests of the screens: how each looks in each state, and that none panics at any size.
 
 mod drill;
+mod lints;
 mod session;
 
 use std::sync::Arc;

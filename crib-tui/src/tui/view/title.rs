@@ -211,7 +211,7 @@ pub fn notice(app: &App) -> Option<(String, Style)> {
         }
         Notice::Queue => match &app.files.as_ref()?.screens.last()?.body {
             Body::Queue(screen) => (sums(screen)?, theme.dim),
-            Body::File(_) | Body::Packet(_) => return None,
+            Body::File(_) | Body::Packet(_) | Body::Lints(_) => return None,
         },
         Notice::Incomplete => {
             ("the latest reading is incomplete: files may be missing".into(), theme.warning)
@@ -299,7 +299,7 @@ fn torn(files: &Files, screen: &Screen) -> Option<String> {
                 format!("the queue could not be read to its end: {missing} packets are missing")
             })
         }
-        Body::File(_) | Body::Packet(_) => None,
+        Body::File(_) | Body::Packet(_) | Body::Lints(_) => None,
     }
 }
 

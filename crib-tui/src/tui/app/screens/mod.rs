@@ -1,12 +1,14 @@
 //! The screens below the table of files, one upon the other: files, their queues, and packets.
 
 pub mod file;
+pub mod lints;
 pub mod packet;
 pub mod queue;
 
 use std::time::SystemTime;
 
 pub use self::file::{FileScreen, Root};
+pub use self::lints::LintsScreen;
 pub use self::packet::PacketScreen;
 pub use self::queue::QueueScreen;
 use crate::model::{Family, File, FileId, Protocol, Queue, QueueName, SocketType};
@@ -32,6 +34,8 @@ pub enum Body {
     Queue(Box<QueueScreen>),
     /// A packet in a queue.
     Packet(Box<PacketScreen>),
+    /// What lints found in the process.
+    Lints(LintsScreen),
 }
 
 /// Whether what a screen shows is there.
@@ -71,6 +75,15 @@ pub enum Link {
     },
     /// A file in flight, by its place in the packet.
     Flight(u32),
+    /// A file in the table.
+    File {
+        /// The thread in whose own table it is.
+        tid: Option<u32>,
+        /// Its descriptor.
+        fd: Option<u32>,
+        /// Which file that is.
+        file: Option<FileId>,
+    },
 }
 
 /// What sort of file a queue belongs to, as far as the look of its packets depends on it.
@@ -128,6 +141,7 @@ impl Screen {
             Body::File(_) => Context::File,
             Body::Queue(_) => Context::Queue,
             Body::Packet(_) => Context::Packet,
+            Body::Lints(_) => Context::Lints,
         }
     }
 
@@ -135,7 +149,7 @@ impl Screen {
     pub fn file(&self) -> Option<&FileScreen> {
         match &self.body {
             Body::File(screen) => Some(screen),
-            Body::Queue(_) | Body::Packet(_) => None,
+            Body::Queue(_) | Body::Packet(_) | Body::Lints(_) => None,
         }
     }
 
@@ -143,7 +157,7 @@ impl Screen {
     pub fn packet(&self) -> Option<&PacketScreen> {
         match &self.body {
             Body::Packet(screen) => Some(screen),
-            Body::File(_) | Body::Queue(_) => None,
+            Body::File(_) | Body::Queue(_) | Body::Lints(_) => None,
         }
     }
 
@@ -151,7 +165,7 @@ impl Screen {
     pub fn packet_mut(&mut self) -> Option<&mut PacketScreen> {
         match &mut self.body {
             Body::Packet(screen) => Some(screen),
-            Body::File(_) | Body::Queue(_) => None,
+            Body::File(_) | Body::Queue(_) | Body::Lints(_) => None,
         }
     }
 }

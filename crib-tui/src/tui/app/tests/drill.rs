@@ -32,7 +32,7 @@ pub(super) fn packet(stage: &Stage) -> &PacketScreen {
 pub(super) fn queue(stage: &Stage) -> &QueueScreen {
     match &top(stage).body {
         Body::Queue(queue) => queue,
-        Body::File(_) | Body::Packet(_) => panic!("no queue is shown"),
+        Body::File(_) | Body::Packet(_) | Body::Lints(_) => panic!("no queue is shown"),
     }
 }
 
