@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::support::command::{crib_top, file_rows, only_process};
 use crate::support::privilege::needs_bpf;
 use crate::support::skipped;
+use crate::support::terminal::Terminal;
 use crate::support::workload::Workload;
 
 /// How long to watch: more than what is called long.
@@ -242,6 +243,43 @@ fn a_list_for_people_has_all_three_texts() {
     }
     let list = crib_top(["--list-lints"]).expect_code(0);
     assert!(list.text().lines().any(|line| line.starts_with("inherited-fd ")), "{}", list.text());
+}
+
+#[test]
+fn the_live_table_marks_what_is_in_trouble_and_lists_it() {
+    needs_bpf!("the_live_table_marks_what_is_in_trouble_and_lists_it");
+    let pid = workload().pid().to_string();
+    let mut terminal = Terminal::start(&["-p", &pid, "--source", "bpf", "-d", "200ms"], 140, 60);
+    let marked = |label: &str| {
+        let fd = workload().file(label).fd.to_string();
+        move |screen: &str| {
+            screen.lines().any(|line| {
+                line.strip_prefix('!').and_then(|rest| rest.split_whitespace().next()) == Some(&fd)
+            })
+        }
+    };
+    // At once, and after a while.
+    terminal.wait_until("a mark", marked("peer-gone"));
+    let screen = terminal.wait_until("another mark", marked("close-wait"));
+    assert!(!marked("established")(&screen) && !marked("unread-polled")(&screen), "{screen}");
+    terminal.send("L");
+    let list = terminal.wait_until("the list", |screen| {
+        ["findings", "fd-limit: ", "close-wait: ", "means", "look at"]
+            .iter()
+            .all(|text| screen.contains(text))
+    });
+    // Others may come before it, such as what the workload was started with.
+    let title = format!("fd {} ", workload().file("close-wait").fd);
+    let titles = list.lines().filter(|line| line.starts_with("fd "));
+    let above = titles.take_while(|line| !line.starts_with(&title)).count();
+    terminal.send(&format!("g{}\r", "\x1b[B".repeat(above)));
+    terminal.wait_until("the file", |screen| {
+        screen.contains("close-wait: in CLOSE-WAIT") && screen.contains("MESSAGES")
+    });
+    terminal.send("\x1b");
+    terminal.wait_for("> findings");
+    terminal.send("q");
+    assert_eq!(terminal.expect_end().code, 0);
 }
 
 /// /proc knows less: what it does not tell is not claimed, and what it tells is the same.

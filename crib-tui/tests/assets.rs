@@ -245,7 +245,14 @@ fn keys() -> Section {
     let bindings = BINDINGS.iter().filter(|binding| binding.contexts != [Context::Help]);
     bindings.fold(section, |section, binding| {
         let contexts: Vec<_> = binding.contexts.iter().map(|&context| view(context)).collect();
-        let all = [Context::Picker, Context::Files, Context::File, Context::Queue, Context::Packet];
+        let all = [
+            Context::Picker,
+            Context::Files,
+            Context::File,
+            Context::Queue,
+            Context::Packet,
+            Context::Lints,
+        ];
         let everywhere = all.iter().all(|&context| contexts.contains(&view(context)));
         let place =
             if everywhere { String::new() } else { format!(" In: {}.", contexts.join(", ")) };
@@ -260,6 +267,7 @@ fn view(context: Context) -> &'static str {
         Context::File => "the view of one file",
         Context::Queue => "the packets of a queue",
         Context::Packet => "the view of one packet",
+        Context::Lints => "the list of findings",
         Context::Help => "the help",
     }
 }

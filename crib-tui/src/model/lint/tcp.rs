@@ -145,7 +145,7 @@ fn zero_window<'a>(subject: &Subject<'a>) -> Option<(&'a Tcp, u64)> {
     let unsent = socket.send.and_then(|send| send.payload).filter(|&bytes| bytes > 0)?;
     let tcp = subject.tcp().filter(|tcp| tcp.snd_wnd == Some(0))?;
     // Before the other end has answered, it has offered nothing yet.
-    (socket.state != Some(SYN_SENT)).then(|| (tcp, unsent))
+    (socket.state != Some(SYN_SENT)).then_some((tcp, unsent))
 }
 
 fn retransmitting<'a>(subject: &Subject<'a>) -> Option<(&'a Tcp, u32)> {
