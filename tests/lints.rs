@@ -277,7 +277,9 @@ fn the_live_table_marks_what_is_in_trouble_and_lists_it() {
         screen.contains("close-wait: in CLOSE-WAIT") && screen.contains("MESSAGES")
     });
     terminal.send("\x1b");
-    terminal.wait_for("> findings");
+    terminal.wait_until("the list again", |screen| {
+        screen.contains("> findings ") && !screen.contains("> findings > ")
+    });
     terminal.send("q");
     assert_eq!(terminal.expect_end().code, 0);
 }

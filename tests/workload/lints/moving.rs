@@ -43,8 +43,9 @@ pub fn drops(holder: &mut Holder) -> io::Result<()> {
     Ok(())
 }
 
-/// A stream in which there is always something, and never for long: it fills up within half a
-/// second, and is then emptied but for the last message.
+/// A stream in which there is always something, and never for long: it fills up within three
+/// seconds, and is then emptied but for the last messages. So any reader that looks more often
+/// than that sees it shrink.
 pub fn stream(holder: &mut Holder) -> io::Result<()> {
     let (sender, reader) = sys::socketpair(libc::AF_UNIX, libc::SOCK_STREAM)?;
     let mut ends = (sys::dup(sender.as_fd())?, sys::dup(reader.as_fd())?);
@@ -54,11 +55,11 @@ pub fn stream(holder: &mut Holder) -> io::Result<()> {
     thread::spawn(move || -> io::Result<()> {
         let (sender, reader) = &mut ends;
         loop {
-            for _ in 0..10 {
+            for _ in 0..30 {
                 sys::write(sender.as_fd(), b"again")?;
-                thread::sleep(PAUSE);
+                thread::sleep(2 * PAUSE);
             }
-            sys::message::read(reader.as_fd(), 50)?;
+            sys::message::read(reader.as_fd(), 150)?;
         }
     });
     Ok(())

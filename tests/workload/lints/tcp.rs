@@ -80,17 +80,18 @@ pub fn zero_window(holder: &mut Holder) -> io::Result<()> {
     let mut client = TcpStream::connect(listener.local_addr()?)?;
     let (server, _) = listener.accept()?;
     client.set_nonblocking(true)?;
-    // Until the kernel takes no more for a while: it probes the window then.
+    // Until the kernel takes no more, and its probes have filled what was left of the window.
     wait_for("a window of 0", || {
         match client.write(&[7; 3000]) {
             Ok(_) => return Ok(false),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
-        // tcpi_unacked is 0 where all that the window allowed was acknowledged.
-        const TCPI_UNACKED: usize = 6;
+        // tcpi_unacked and tcpi_snd_wnd (include/uapi/linux/tcp.h).
+        const UNACKED: usize = 6;
+        const SND_WND: usize = 57;
         let info = sys::socket_option(client.as_fd(), libc::IPPROTO_TCP, libc::TCP_INFO)?;
-        Ok(info[TCPI_UNACKED] == 0)
+        Ok(info[UNACKED] == 0 && info.get(SND_WND) == Some(&0))
     })?;
     holder.add("socket", "zero-window", client, json!({}));
     holder.keep(server);
