@@ -25,7 +25,9 @@ impl Details {
 /// Reads it of the process, where the reading has connections of which it could tell something.
 /// What can't be read is not known.
 pub fn read(reader: &mut Reader, reading: &FilesReading, wanted: LintSet) -> Details {
-    let wanted = wanted.has(Lint::ZeroWindow) || wanted.has(Lint::Retransmitting);
+    use Lint::{CloseWait, CloseWaitUnread, Retransmitting, ZeroWindow};
+    let wanted =
+        [CloseWait, CloseWaitUnread, Retransmitting, ZeroWindow].iter().any(|&l| wanted.has(l));
     let needed = reading.files.iter().any(|file| needs_details(file));
     if !wanted || !needed || reading.source != Source::Bpf {
         return Details::default();

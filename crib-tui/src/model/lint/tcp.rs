@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::words::{count, other_end, packets, remote, threads, time};
-use super::{Rule, Subject};
+use super::{LONG, Rule, Subject};
 use crate::model::{Family, File, Socket, State, Tcp};
 
 /// Retransmissions in a row from which on a connection is said to retransmit: one alone is what
@@ -129,7 +129,11 @@ fn close_wait(subject: &Subject<'_>) -> Option<(Duration, u64)> {
     if sending && unread == 0 {
         return None;
     }
-    Some((subject.long(|timing| timing.close_wait)?, unread))
+    // The packet that closed it was an acknowledgement, too: since the last one came, it has been
+    // in this state at least.
+    let quiet = subject.tcp().and_then(|tcp| tcp.last_ack).filter(|&quiet| quiet >= LONG);
+    let lasted = subject.long(|timing| timing.close_wait).max(quiet)?;
+    Some((lasted, unread))
 }
 
 /// A connection that is over. One that was never made has no other end: what is not connected
@@ -162,7 +166,8 @@ fn retransmitting<'a>(subject: &Subject<'a>) -> Option<(&'a Tcp, u32)> {
 /// dump need not be read of others.
 pub fn needs_details(file: &File) -> bool {
     of_tcp(file).is_some_and(|socket| {
-        socket.state == Some(SYN_SENT) || socket.send.and_then(|send| send.payload) != Some(0)
+        matches!(socket.state, Some(SYN_SENT | super::CLOSE_WAIT))
+            || socket.send.and_then(|send| send.payload) != Some(0)
     })
 }
 

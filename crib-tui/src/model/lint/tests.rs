@@ -107,6 +107,12 @@ fn close_wait_for_long() {
     assert_eq!(timed(&wait(0), lasts(4)), NOTHING);
     assert_eq!(timed(&wait(7), lasts(5)), ["close-wait-unread"]);
     assert_eq!(plain(&wait(7)), NOTHING, "one reading knows no time");
+    // But TCP may.
+    let quiet = |seconds| Tcp { last_ack: Some(Duration::from_secs(seconds)), ..Tcp::default() };
+    assert_eq!(known(&wait(7), quiet(5)), ["close-wait-unread"]);
+    assert_eq!(known(&wait(7), quiet(4)), NOTHING);
+    assert_eq!(known(&tcp(|_| {}), quiet(60)), NOTHING, "it is not closed");
+    assert!(needs_details(&wait(0)));
     // It is still being answered.
     let mut answering = wait(0);
     answering.socket.as_mut().unwrap().send = queued(1, 5);
