@@ -17,7 +17,7 @@ pub(super) const SEND_STUCK: Rule = Rule {
         let (lasted, queued) = send_stuck(subject)?;
         Some(format!(
             "{} that the other end does not take, and that did not get less for {} at least",
-            amount(queued),
+            amount(subject.file, queued),
             time(lasted)
         ))
     },
@@ -43,7 +43,7 @@ pub(super) const UNREAD_UNPOLLED: Rule = Rule {
         Some(format!(
             "{} unread, of which nothing was taken for {} at least, in none of the process's \
              epoll instances{shared}",
-            amount(queued),
+            amount(subject.file, queued),
             time(lasted)
         ))
     },

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Subject;
-use crate::model::{Queued, Socket, Text};
+use crate::model::{File, Queued, Socket, Text};
 
 /// `1 byte`, `2 bytes`.
 pub fn count(count: u64, unit: &str) -> String {
@@ -20,14 +20,15 @@ pub fn time(time: Duration) -> String {
     }
 }
 
-/// `5 bytes in 2 messages`, as far as that is known.
-pub fn amount(queued: Queued) -> String {
+/// `5 bytes in 2 messages`, as far as that is known; of a pipe, `in 2 buffers`.
+pub fn amount(file: &File, queued: Queued) -> String {
+    let unit = if file.pipe.is_some() { "buffer" } else { "message" };
     match (queued.payload, queued.messages) {
         (Some(bytes), Some(messages)) => {
-            format!("{} in {}", count(bytes, "byte"), count(messages, "message"))
+            format!("{} in {}", count(bytes, "byte"), count(messages, unit))
         }
         (Some(bytes), None) => count(bytes, "byte"),
-        (None, Some(messages)) => count(messages, "message"),
+        (None, Some(messages)) => count(messages, unit),
         (None, None) => "something".to_owned(),
     }
 }
