@@ -69,7 +69,8 @@ fn is_table(screen: &str) -> bool {
 /// The table, filtered.
 pub fn is_table_of_one(screen: &str) -> bool {
     let is_row = |line: &&str| {
-        let mut words = line.split_whitespace();
+        // What nobody reads is marked after a while.
+        let mut words = line.trim_start_matches('!').split_whitespace();
         words.next().is_some_and(|fd| fd.parse::<u32>().is_ok()) && words.next() == Some("socket")
     };
     is_table(screen) && screen.lines().filter(is_row).count() == 1

@@ -14,6 +14,7 @@ mod kinds;
 mod large_dump;
 mod leaks;
 mod lifetimes;
+mod lints;
 mod namespaces;
 mod parity;
 mod pcap;

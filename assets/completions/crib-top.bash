@@ -31,6 +31,9 @@ _crib__top() {
             crib__top,leaks)
                 cmd="crib__top__subcmd__leaks"
                 ;;
+            crib__top,lint)
+                cmd="crib__top__subcmd__lint"
+                ;;
             crib__top,packets)
                 cmd="crib__top__subcmd__packets"
                 ;;
@@ -44,7 +47,7 @@ _crib__top() {
 
     case "${cmd}" in
         crib__top)
-            opts="-p -Q -o -H -J -j -n -d -h -V --pid --filter --output --list-columns --json --json-lines --noheadings --ascii --no-color --delay --source --payload --help --version files packets dump leaks ps bench doctor"
+            opts="-p -Q -o -H -J -j -n -d -h -V --pid --filter --output --no-lint --list-lints --list-columns --json --json-lines --noheadings --ascii --no-color --delay --source --payload --help --version files packets dump leaks lint ps bench doctor"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -74,6 +77,10 @@ _crib__top() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --no-lint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --delay)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -98,7 +105,7 @@ _crib__top() {
             return 0
             ;;
         crib__subcmd__top__subcmd__bench)
-            opts="-p -Q -o -H -J -j -n -d -h --fds --sockets --packets --bytes --rounds --pid --filter --output --list-columns --json --json-lines --noheadings --ascii --no-color --delay --source --payload --help"
+            opts="-p -Q -o -H -J -j -n -d -h --fds --sockets --packets --bytes --rounds --pid --filter --output --no-lint --list-lints --list-columns --json --json-lines --noheadings --ascii --no-color --delay --source --payload --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -148,6 +155,10 @@ _crib__top() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --no-lint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --delay)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -172,7 +183,7 @@ _crib__top() {
             return 0
             ;;
         crib__subcmd__top__subcmd__doctor)
-            opts="-p -Q -o -H -J -j -n -d -h --pid --filter --output --list-columns --json --json-lines --noheadings --ascii --no-color --delay --source --payload --help"
+            opts="-p -Q -o -H -J -j -n -d -h --pid --filter --output --no-lint --list-lints --list-columns --json --json-lines --noheadings --ascii --no-color --delay --source --payload --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -199,6 +210,10 @@ _crib__top() {
                     return 0
                     ;;
                 -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --no-lint)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -226,7 +241,7 @@ _crib__top() {
             return 0
             ;;
         crib__subcmd__top__subcmd__dump)
-            opts="-p -Q -o -H -J -j -n -d -h --pid --filter --output --list-columns --json --json-lines --noheadings --ascii --no-color --delay --source --payload --help"
+            opts="-p -Q -o -H -J -j -n -d -h --pid --filter --output --no-lint --list-lints --list-columns --json --json-lines --noheadings --ascii --no-color --delay --source --payload --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -253,6 +268,10 @@ _crib__top() {
                     return 0
                     ;;
                 -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --no-lint)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -280,7 +299,7 @@ _crib__top() {
             return 0
             ;;
         crib__subcmd__top__subcmd__files)
-            opts="-p -Q -o -H -J -j -n -d -h --peers --pid --filter --output --list-columns --json --json-lines --noheadings --ascii --no-color --delay --source --payload --help"
+            opts="-p -Q -o -H -J -j -n -d -h --peers --pid --filter --output --no-lint --list-lints --list-columns --json --json-lines --noheadings --ascii --no-color --delay --source --payload --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -310,6 +329,10 @@ _crib__top() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --no-lint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --delay)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -334,7 +357,7 @@ _crib__top() {
             return 0
             ;;
         crib__subcmd__top__subcmd__leaks)
-            opts="-p -Q -o -H -J -j -n -d -h --for --no-trace --pid --filter --output --list-columns --json --json-lines --noheadings --ascii --no-color --delay --source --payload --help"
+            opts="-p -Q -o -H -J -j -n -d -h --for --no-trace --pid --filter --output --no-lint --list-lints --list-columns --json --json-lines --noheadings --ascii --no-color --delay --source --payload --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -368,6 +391,72 @@ _crib__top() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --no-lint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --source)
+                    COMPREPLY=($(compgen -W "auto bpf procfs" -- "${cur}"))
+                    return 0
+                    ;;
+                --payload)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        crib__subcmd__top__subcmd__lint)
+            opts="-p -Q -o -H -J -j -n -d -h --for --pid --filter --output --no-lint --list-lints --list-columns --json --json-lines --noheadings --ascii --no-color --delay --source --payload --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pid)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -Q)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --no-lint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --delay)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -392,7 +481,7 @@ _crib__top() {
             return 0
             ;;
         crib__subcmd__top__subcmd__packets)
-            opts="-p -Q -o -H -J -j -n -d -h --fd --queue --hex --pcap --pid --filter --output --list-columns --json --json-lines --noheadings --ascii --no-color --delay --source --payload --help"
+            opts="-p -Q -o -H -J -j -n -d -h --fd --queue --hex --pcap --pid --filter --output --no-lint --list-lints --list-columns --json --json-lines --noheadings --ascii --no-color --delay --source --payload --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -434,6 +523,10 @@ _crib__top() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --no-lint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --delay)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -458,7 +551,7 @@ _crib__top() {
             return 0
             ;;
         crib__subcmd__top__subcmd__ps)
-            opts="-p -Q -o -H -J -j -n -d -h --pid --filter --output --list-columns --json --json-lines --noheadings --ascii --no-color --delay --source --payload --help"
+            opts="-p -Q -o -H -J -j -n -d -h --pid --filter --output --no-lint --list-lints --list-columns --json --json-lines --noheadings --ascii --no-color --delay --source --payload --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -485,6 +578,10 @@ _crib__top() {
                     return 0
                     ;;
                 -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --no-lint)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -136,6 +136,10 @@ pub struct TcpRecord {
     pub backoff: u32,
     /// Window probes that were not answered.
     pub probes: u32,
+    /// When the last acknowledgement came: the low 32 bits of `jiffies`, 0 for never.
+    pub rcv_tstamp: u32,
+    /// Nothing.
+    pub reserved: u32,
 }
 
 /// Bits of [`TcpRecord::known`].
@@ -160,6 +164,7 @@ pub mod tcp_known {
     pub const TOTAL_RETRANSMITS: u32 = 1 << 16;
     pub const BACKOFF: u32 = 1 << 17;
     pub const PROBES: u32 = 1 << 18;
+    pub const RCV_TSTAMP: u32 = 1 << 19;
 }
 
 /// A queue begins. Its packets follow, the next to be read first; in a tree by sequence number.

@@ -246,6 +246,7 @@ kernel_offsets! {
     tcp_srtt: member "tcp_sock.srtt_us";
     tcp_rttvar: member "tcp_sock.rttvar_us";
     tcp_mss: member "tcp_sock.mss_cache";
+    tcp_rcv_tstamp: member "tcp_sock.rcv_tstamp";
     tcp_total_retransmits: member "tcp_sock.total_retrans";
     tcp_out_of_order: member "tcp_sock.out_of_order_queue.rb_node";
     icsk_pending: member "inet_connection_sock.icsk_pending";

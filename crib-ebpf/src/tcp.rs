@@ -36,5 +36,7 @@ pub fn fill(record: &mut TcpRecord, sk: Kptr<Raw>) {
         sk.get(offset!(tcp_total_retransmits)).note(&mut known, tcp_known::TOTAL_RETRANSMITS);
     record.backoff = byte(offset!(icsk_backoff)).note(&mut known, tcp_known::BACKOFF);
     record.probes = byte(offset!(icsk_probes)).note(&mut known, tcp_known::PROBES);
+    record.rcv_tstamp = sk.get(offset!(tcp_rcv_tstamp)).note(&mut known, tcp_known::RCV_TSTAMP);
+    record.reserved = 0;
     record.known = known;
 }

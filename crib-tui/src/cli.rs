@@ -41,6 +41,9 @@ pub enum CliCommand {
     Dump,
     /// Watch a process for a while, and print what grows and who opens it
     Leaks(LeaksArgs),
+    /// Print what is in trouble about a process's files, or looks like it: what was seen, what it
+    /// means, and what to look at
+    Lint(LintArgs),
     /// Print every process with its descriptors, limit, sockets and queued bytes
     Ps,
     /// Measure ways of reading side by side, on processes of its own
@@ -111,6 +114,15 @@ pub struct LeaksArgs {
     pub no_trace: bool,
 }
 
+/// The flags of `lint` alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct LintArgs {
+    /// Watch for so long, with its unit: what lasts or grows shows over time only
+    /// [default: one reading]
+    #[arg(long = "for", value_name = "TIME", help_heading = "How to read")]
+    pub duration: Option<String>,
+}
+
 /// The flags, which may stand before and after a command.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Flags {
@@ -124,6 +136,12 @@ pub struct Flags {
     /// Columns of the table, e.g. FD,NAME; with a + they are added to the usual ones
     #[arg(short, long, global = true, value_name = "COL,+COL", help_heading = "What to show")]
     pub output: Option<String>,
+    /// Lints not to look for, separated by commas; all for none of them
+    #[arg(long, global = true, value_name = "NAME,...", help_heading = "What to show")]
+    pub no_lint: Option<String>,
+    /// List the lints, with what each is recognised by and what it means
+    #[arg(long, global = true, help_heading = "What to show")]
+    pub list_lints: bool,
     /// List the columns
     #[arg(short = 'H', long, global = true, help_heading = "What to show")]
     pub list_columns: bool,
@@ -142,8 +160,8 @@ pub struct Flags {
     /// Use no colors, as with NO_COLOR in the environment
     #[arg(long, global = true, help_heading = "How to show it")]
     pub no_color: bool,
-    /// Time between two readings of the live view or of leaks, with its unit: 500ms, 1s, 2m
-    /// [default: 1s]
+    /// Time between two readings of the live view, of leaks or of lint, with its unit: 500ms, 1s,
+    /// 2m [default: 1s]
     #[arg(short, long, global = true, value_name = "TIME", help_heading = "How to read")]
     pub delay: Option<String>,
     /// Where to read from

@@ -65,6 +65,7 @@ fn watch(settings: Watch, source: SourceChoice, style: Style) -> Result<(), Fail
         ascii: style.ascii,
         color: style.color,
         filter: settings.filter,
+        lints: settings.lints,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Live(error.into()))?;

@@ -3,6 +3,7 @@
 mod bench;
 mod error;
 mod leaks;
+mod lint;
 mod packets;
 #[cfg(test)]
 mod tests;
@@ -12,12 +13,14 @@ use std::time::Duration;
 use crate::cli::{Cli, CliCommand, Flags};
 use crate::model::column::{self, Column, Table};
 use crate::model::filter::{Filter, parse_number};
+use crate::model::lint::LintSet;
 use crate::model::{Dump, Files, Processes};
 use crate::source::SourceChoice;
 
 pub use bench::Bench;
 pub use error::SettingsError;
 pub use leaks::Leaks;
+pub use lint::LintWatch;
 pub use packets::{Packets, PacketsOutput, PcapTarget};
 
 /// What the program learns from its surroundings rather than from its arguments.
@@ -108,6 +111,22 @@ pub enum Print {
         /// Whether a table has headings.
         headings: bool,
     },
+    /// What lints find in one process.
+    Lint {
+        /// Which process.
+        target: Target,
+        /// How to watch it; none for a single reading.
+        watch: Option<LintWatch>,
+        /// Which files, and how to print what was found.
+        output: Output<Files>,
+    },
+    /// The list of lints.
+    Lints {
+        /// As what to print it.
+        format: Format,
+        /// Whether a table has headings.
+        headings: bool,
+    },
     /// What the kernel and the user allow.
     Doctor {
         /// How to print it.
@@ -131,6 +150,8 @@ pub struct Watch {
     /// The filter that the table of files starts with, as it was written, which a person may
     /// go on editing; it is known to be one.
     pub filter: Option<String>,
+    /// Which lints are wanted.
+    pub lints: LintSet,
 }
 
 /// How rows are printed.
@@ -144,6 +165,8 @@ pub struct Output<T: Table> {
     pub columns: Option<Vec<&'static Column<T>>>,
     /// Whether a table has headings.
     pub headings: bool,
+    /// Which lints are wanted.
+    pub lints: LintSet,
 }
 
 /// As what something is printed.
@@ -176,7 +199,8 @@ pub enum Target {
     Name(String),
 }
 
-const DEFAULT_DELAY: Duration = Duration::from_secs(1);
+/// The time from one reading to the next where nobody says.
+pub const DEFAULT_DELAY: Duration = Duration::from_secs(1);
 const MIN_DELAY: Duration = Duration::from_millis(10);
 const MAX_DELAY: Duration = Duration::from_secs(60 * 60);
 
@@ -205,7 +229,8 @@ fn task(
     payload: u32,
 ) -> Result<Task, SettingsError> {
     let flags = &cli.flags;
-    let live = environment.interactive && cli.command.is_none() && !flags.list_columns;
+    let lists = flags.list_columns || flags.list_lints;
+    let live = environment.interactive && cli.command.is_none() && !lists;
     if live && !flags.json && !flags.json_lines {
         watch(flags, delay).map(Task::Watch)
     } else {
@@ -223,7 +248,8 @@ fn watch(flags: &Flags, delay: Duration) -> Result<Watch, SettingsError> {
         return Err(SettingsError::SeveralTargets(targets.len()));
     }
     filter::<Files>(flags)?;
-    Ok(Watch { target: targets.into_iter().next(), delay, filter: flags.filter.clone() })
+    let (target, lints) = (targets.into_iter().next(), lint::wanted(flags)?);
+    Ok(Watch { target, delay, filter: flags.filter.clone(), lints })
 }
 
 fn print(
@@ -233,12 +259,17 @@ fn print(
     payload: u32,
 ) -> Result<Print, SettingsError> {
     let format = format(flags)?;
+    lint::wanted(flags)?;
+    if flags.list_lints {
+        return Ok(Print::Lints { format, headings: !flags.noheadings });
+    }
     if flags.list_columns {
         return match command {
             Some(CliCommand::Doctor) => Err(SettingsError::Unused("doctor", "-H")),
             Some(CliCommand::Bench(_)) => Err(SettingsError::Unused("bench", "-H")),
             Some(CliCommand::Packets(_)) => Err(SettingsError::Unused("packets", "-H")),
             Some(CliCommand::Leaks(_)) => Err(SettingsError::Unused("leaks", "-H")),
+            Some(CliCommand::Lint(_)) => Err(SettingsError::Unused("lint", "-H")),
             Some(CliCommand::Ps) => Ok(Print::ProcessColumns),
             Some(CliCommand::Files(_) | CliCommand::Dump) | None => Ok(Print::FileColumns),
         };
@@ -274,6 +305,11 @@ fn print(
             refuse("leaks", &[("-Q", flags.filter.is_some()), ("-o", flags.output.is_some())])?;
             let targets = some_targets(flags, "leaks")?;
             leaks::print(args, flags.delay.as_deref(), targets, format, !flags.noheadings)
+        }
+        Some(CliCommand::Lint(args)) => {
+            refuse("lint", &[("-o", flags.output.is_some())])?;
+            let targets = some_targets(flags, "lint")?;
+            lint::print(args, flags.delay.as_deref(), targets, output(flags, format, "files")?)
         }
         Some(CliCommand::Doctor) => {
             let used = [
@@ -337,6 +373,7 @@ fn output<T: Table>(
         filter: filter(flags)?,
         columns: columns.transpose()?,
         headings: !flags.noheadings,
+        lints: lint::wanted(flags)?,
     })
 }
 

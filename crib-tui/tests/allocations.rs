@@ -33,6 +33,7 @@ fn a_refresh_allocates_for_what_changed_and_not_for_each_row() {
         ("", Some("AGE")),
         ("KIND == \"socket\" and SOCK.STATE != \"LISTEN\"", None),
         ("segment-00", None),
+        ("LINT =~ 'unread' or LINT =~ 'close-wait'", None),
         ("NAME =~ \"0:443\" or FD =~ '^1' or TYPE == \"TCP\" or DEV == \"8:1\"", Some("NAME")),
     ] {
         let info = in_a_refresh(filter, sort, false);

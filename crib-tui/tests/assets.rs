@@ -9,6 +9,7 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 use crib_tui::cli::Cli;
 use crib_tui::model::column::Table;
+use crib_tui::model::lint::Lint;
 use crib_tui::model::peers::LISTED;
 use crib_tui::model::{Files, Kind, Processes, QueueName};
 use crib_tui::tui::keys::{BINDINGS, Context};
@@ -64,6 +65,8 @@ fn manual_page() -> String {
     options_of_packets(&command).to_writer(&mut page).unwrap();
     options_of_bench(&command).to_writer(&mut page).unwrap();
     options_of_leaks(&command).to_writer(&mut page).unwrap();
+    options_of(&command, "lint").to_writer(&mut page).unwrap();
+    lints().to_writer(&mut page).unwrap();
     columns::<Files>("COLUMNS OF FILES").to_writer(&mut page).unwrap();
     columns::<Processes>("COLUMNS OF PS").to_writer(&mut page).unwrap();
     filter().to_writer(&mut page).unwrap();
@@ -130,6 +133,17 @@ fn options_of(command: &clap::Command, name: &str) -> Section {
         let value = value.map(|names| format!(" <{}>", names[0])).unwrap_or_default();
         let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
         section.entry([bold(format!("--{long}")), italic(value)], &format!("{help}."))
+    })
+}
+
+fn lints() -> Section {
+    let section = Section::new("LINTS").text(
+        "What files -o +LINT names and lint explains. What has to last is seen over several readings \
+         only: in the terminal UI and by lint --for. The rules are in docs/lints.md.",
+    );
+    Lint::ALL.into_iter().fold(section, |section, lint| {
+        let text = format!("Found: {}. It means: {}.", lint.summary(), lint.means());
+        section.entry([bold(lint.name())], &text)
     })
 }
 
@@ -240,6 +254,7 @@ fn keys() -> Section {
             Context::Packet,
             Context::Groups,
             Context::Leaks,
+            Context::Lints,
         ];
         let everywhere = all.iter().all(|&context| contexts.contains(&view(context)));
         let place =
@@ -258,6 +273,7 @@ fn view(context: Context) -> &'static str {
         Context::Groups => "the groups of files",
         Context::Leaks => "the view of what grows",
         Context::Ends => "other end",
+        Context::Lints => "the list of findings",
         Context::Help => "the help",
     }
 }
@@ -273,7 +289,7 @@ fn json() -> Section {
         .text(
             "-J prints one document, -j one object a line: for files and dump each file with the \
              pid of its process, for packets each message with pid, fd and queue, for ps each \
-             process, for leaks each group. Numbers are numbers and the unknown is null. \
+             process, for leaks each group, for lint each finding. Numbers are numbers and the unknown is null. \
              Strings are valid UTF-8; bytes that aren't, and control characters, appear as \\xNN. \
              The names of fields don't change within a schema.",
         )
@@ -282,7 +298,8 @@ fn json() -> Section {
             r#"{"schema":1,"source":"bpf"|"procfs","kernel":"6.18.44",
  "time":"2026-11-23T18:40:00.123456Z",
  "processes":[{"pid":1,"comm":"x","uid":0,"user":"root",
-   "fd_count":3,"fd_limit":1024,"complete":true,"files":[FILE...]}]}"#,
+   "fd_count":3,"fd_limit":1024,"complete":true,
+   "lints":[FINDING...],"files":[FILE...]}]}"#,
         )
         .text("FILE:")
         .example(
@@ -291,15 +308,20 @@ fn json() -> Section {
  "path":"socket:[1234]","deleted":false,"dev":"0:8","rdev":null,
  "ino":1234,"size":0,"refs":1,"tid":null,
  "socket":SOCKET|null,"pipe":PIPE|null,"epoll":EPOLL|null,
- "watched_by":[4]}"#,
+ "watched_by":[4],"lints":[FINDING...]}"#,
         )
         .text(&format!(
             "kind is one of {}. mode is r, w, rw, or - for O_PATH. tid is set for a file in the \
              table of a thread that has one of its own; threads that share a table are counted \
              once. watched_by lists the descriptors of the epoll instances that watch it; it is \
-             left out where that is not known.",
+             left out where that is not known. lints are what one reading tells; files in flight \
+             and examples have none.",
             kinds.join(", ")
         ))
+        .text("FINDING:")
+        .example(
+            r#"{"name":"peer-gone","seen":"...","means":"...","look":"..."}"#,
+        )
         .text("SOCKET:")
         .example(
             r#"{"family":"inet","type":"stream","protocol":"tcp",
@@ -413,6 +435,15 @@ fn json() -> Section {
  "module":"libc.so.6"|null,"offset":1093063|null,
  "file":"./socket/socket.c"|null,"line":120|null}"#,
         )
+        .text("crib-top lint -J:")
+        .example(
+            r#"{"schema":1,"source":...,"kernel":...,"time":...,"pid":1,
+ "comm":"x","seconds":6.0,"readings":31,"fd_count":3,
+ "fd_limit":1024,"complete":true,"findings":[
+  {"fd":3|null,"tid":null,"kind":"socket"|null,"label":"..."|null,
+   "name":"peer-gone","seen":"...","means":"...","look":"..."}]}"#,
+        )
+        .text("fd, kind and label are null where a finding is about the process as a whole.")
 }
 
 fn rest() -> [Section; 3] {

@@ -11,6 +11,7 @@ mod flux;
 mod holder;
 mod kinds;
 mod leaks;
+mod lints;
 mod many;
 mod measure;
 mod modes;
@@ -29,7 +30,7 @@ use kinds::KINDS;
 use queues::{LARGE, QUEUES};
 
 const USAGE: &str = "usage: workload list | all | KIND[,KIND...] | queues [NAME[,NAME...]] | \
-                     flux NAME | leaks NAME | switching [close] | many SOCKETS MESSAGES LEN | \
+                     flux NAME | leaks NAME | lints | switching [close] | many SOCKETS MESSAGES LEN | \
                      fds N | ends | threads | hostile | zombie | exit-after MS";
 
 fn main() -> ExitCode {
@@ -66,6 +67,8 @@ fn run(arguments: &[&str]) -> io::Result<()> {
         ["ends-child", channel] => ends::child(number(channel)?),
         ["flux", name] => flux::run(name),
         ["leaks", name] => leaks::run(name),
+        ["lints"] => lints::run(),
+        ["lints-child", fd] => lints::child(number(fd)?),
         ["switching"] => switching::run(false),
         ["switching", "close"] => switching::run(true),
         ["many", sockets, messages, len] => {

@@ -321,6 +321,24 @@ pub fn raise_fd_limit() -> io::Result<u64> {
     Ok(limit.rlim_cur)
 }
 
+/// Sets the soft limit on descriptors.
+pub fn set_fd_limit(soft: u64) -> io::Result<()> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` outlives the call.
+    check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) }.into())?;
+    limit.rlim_cur = soft.min(limit.rlim_max);
+    // SAFETY: `limit` outlives the call.
+    check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }.into()).map(drop)
+}
+
+/// read(2) of one byte from a descriptor that was inherited, and that nothing here owns.
+pub fn read_inherited(fd: c_int) -> io::Result<usize> {
+    let mut byte = 0u8;
+    // SAFETY: `byte` has room for the one byte that is asked for.
+    let ret = unsafe { libc::read(fd, ptr::from_mut(&mut byte).cast(), 1) };
+    check(ret as c_long).map(|n| n as usize)
+}
+
 /// fstat(2).
 pub fn stat(fd: impl AsFd) -> io::Result<libc::stat> {
     let mut stat = MaybeUninit::uninit();

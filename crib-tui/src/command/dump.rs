@@ -7,6 +7,7 @@ use crate::export::json::{self, FilesOf, Header};
 use crate::export::outline::Outline;
 use crate::failure::{Code, Failure};
 use crate::model::column::Table;
+use crate::model::lint::Given;
 use crate::model::{Dump, DumpReading, File, FileRow, Files, Source};
 use crate::settings::{Format, Output, Style, Target};
 use crate::source::{Reader, SourceChoice};
@@ -57,7 +58,7 @@ fn print<O: Write>(
     streams: &mut Streams<'_, O>,
 ) -> Result<usize, Failure> {
     let matches = |reading: &DumpReading, file: &File| {
-        let row = FileRow::new(&reading.process, file);
+        let row = row(reading, file, output);
         output.filter.as_ref().is_none_or(|filter| filter.matches(&row))
     };
     let files: Vec<Vec<&File>> = readings
@@ -78,7 +79,8 @@ fn print<O: Write>(
         .zip(files)
         .map(|(reading, files)| {
             let count = reading.files.len() as u64;
-            FilesOf::new(&reading.process, count, reading.complete, files)
+            let rows = files.into_iter().map(|file| row(reading, file, output)).collect();
+            FilesOf::new(&reading.process, count, reading.complete, rows, output.lints)
         })
         .collect();
     match output.format {
@@ -93,14 +95,21 @@ fn print<O: Write>(
     Ok(matched)
 }
 
+fn row<'a>(reading: &'a DumpReading, file: &'a File, output: &Output<Files>) -> FileRow<'a> {
+    let given = Given { wanted: output.lints, now: Some(reading.time), ..Given::default() };
+    FileRow { given, ..FileRow::new(&reading.process, file) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::lint::LintSet;
     use crate::model::{Filter, sample_dump};
 
     fn printed(format: Format, filter: Option<&str>) -> (usize, String) {
         let filter = filter.map(|filter| Filter::parse(filter).unwrap());
-        let output = Output { format, filter, columns: None, headings: true };
+        let lints = LintSet::default();
+        let output = Output { format, filter, columns: None, headings: true, lints };
         let mut note = |line: &str| panic!("{line}");
         let mut streams = Streams { out: Vec::new(), width: None, note: &mut note };
         let matched =

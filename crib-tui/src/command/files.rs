@@ -2,17 +2,19 @@
 
 use std::io::Write;
 
+use super::details::{self, Details};
 use super::{Streams, find_all, kernel_release, open, peers};
 use crate::export::json::{self, FilesOf, Header};
 use crate::export::table;
 use crate::failure::{Code, Failure};
 use crate::model::column::{Table, find};
+use crate::model::lint::Given;
 use crate::model::{FileRow, Files, FilesReading};
 use crate::settings::{Format, Output, Style, Target};
 use crate::source::SourceChoice;
 
-/// Prints the files of the targets, `with_peers` also who is at their other ends. One that can't be read is said on the way and doesn't
-/// keep the others from being shown.
+/// Prints the files of the targets, `with_peers` also who is at their other ends. One that can't
+/// be read is said on the way and doesn't keep the others from being shown.
 pub(super) fn run<O: Write>(
     targets: &[Target],
     with_peers: bool,
@@ -24,10 +26,17 @@ pub(super) fn run<O: Write>(
     let pids = find_all(targets)?;
     let mut reader = open(source, streams.note)?;
     let mut readings = Vec::with_capacity(pids.len());
+    let mut details = Vec::with_capacity(pids.len());
     let mut worst = None;
     for pid in pids {
         match reader.files(pid) {
-            Ok(reading) => readings.push(reading),
+            Ok(reading) => {
+                details.push(match says_lints(output) {
+                    true => details::read(&mut reader, &reading, output.lints),
+                    false => Details::default(),
+                });
+                readings.push(reading);
+            }
             Err(error) => {
                 let failure = Failure::Read(error);
                 (streams.note)(&failure.to_string());
@@ -42,7 +51,7 @@ pub(super) fn run<O: Write>(
         return Err(Failure::Said(worst.unwrap_or(Code::Nothing)));
     };
     let header = Header::new(first.source, kernel_release(), first.time).because(reader.reason());
-    let matched = print(&readings, &header, output, style, streams)?;
+    let matched = print(&readings, &details, &header, output, style, streams)?;
     match worst {
         Some(code) => Err(Failure::Said(code)),
         None if output.filter.is_some() && matched == 0 => {
@@ -52,9 +61,20 @@ pub(super) fn run<O: Write>(
     }
 }
 
+/// Whether lints are asked for: else what only they need is not read.
+fn says_lints(output: &Output<Files>) -> bool {
+    const LINT: &str = "LINT";
+    let shown = match output.format {
+        Format::Table => output.columns.iter().flatten().any(|column| column.name == LINT),
+        Format::Json | Format::JsonLines => true,
+    };
+    shown || output.filter.as_ref().is_some_and(|filter| filter.uses(LINT))
+}
+
 /// Prints the files that match, and counts them.
 fn print<O: Write>(
     readings: &[FilesReading],
+    details: &[Details],
     header: &Header,
     output: &Output<Files>,
     style: Style,
@@ -63,8 +83,13 @@ fn print<O: Write>(
     let matches = |row: &FileRow<'_>| output.filter.as_ref().is_none_or(|f| f.matches(row));
     let rows: Vec<Vec<FileRow<'_>>> = readings
         .iter()
-        .map(|reading| {
-            let rows = reading.files.iter().map(|file| FileRow::new(&reading.process, file));
+        .zip(details)
+        .map(|(reading, details)| {
+            let rows = reading.files.iter().map(|file| {
+                let (wanted, now, tcp) = (output.lints, Some(reading.time), details.of(file));
+                let given = Given { wanted, now, tcp, ..Given::default() };
+                FileRow { given, ..FileRow::new(&reading.process, file) }
+            });
             rows.filter(matches).collect()
         })
         .collect();
@@ -82,11 +107,10 @@ fn print<O: Write>(
     }
     let processes: Vec<FilesOf<'_>> = readings
         .iter()
-        .zip(&rows)
+        .zip(rows)
         .map(|(reading, rows)| {
-            let files = rows.iter().map(|row| row.file).collect();
             let count = reading.files.len() as u64;
-            FilesOf::new(&reading.process, count, reading.complete, files)
+            FilesOf::new(&reading.process, count, reading.complete, rows, output.lints)
         })
         .collect();
     match output.format {

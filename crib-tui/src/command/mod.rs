@@ -1,11 +1,14 @@
 //! The commands that print something once and end.
 
 mod bench;
+mod details;
 mod doctor;
 mod dump;
 mod files;
 mod leaks;
+mod lint;
 mod packets;
+mod pause;
 mod peers;
 mod processes;
 mod target;
@@ -67,7 +70,11 @@ pub fn run<O: Write>(
             let style = (style, *headings);
             leaks::run(target, leaks, *format, source, style, streams)
         }
+        Print::Lint { target, watch, output } => {
+            lint::run(target, *watch, output, source, style, streams)
+        }
         Print::Doctor { format, headings } => doctor::run(*format, *headings, style, streams),
+        Print::Lints { format, headings } => lint::list(*format, *headings, style, streams),
         Print::FileColumns => list_columns::<Files, O>(style, streams),
         Print::ProcessColumns => list_columns::<Processes, O>(style, streams),
     };

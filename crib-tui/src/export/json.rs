@@ -6,9 +6,10 @@
 use std::io::{self, Write};
 use std::time::SystemTime;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::model::{File, Process, ProcessRow, Source, Text};
+use crate::model::lint::{Finding, LintSet, of_process};
+use crate::model::{File, FileRow, Process, ProcessRow, Source, Text};
 
 /// The version of the documents: a field's name and meaning don't change within it.
 pub const SCHEMA: u32 = 1;
@@ -45,23 +46,48 @@ pub struct FilesOf<'a> {
     #[serde(flatten)]
     process: ProcessFields<'a>,
     complete: bool,
-    files: Vec<&'a File>,
+    /// What lints found about the process as a whole.
+    lints: Vec<Finding>,
+    files: Vec<FileOf<'a>>,
+}
+
+/// One file of a process, with what lints found about it.
+#[derive(Clone, Copy, Debug)]
+struct FileOf<'a>(FileRow<'a>);
+
+impl Serialize for FileOf<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Fields<'a> {
+            #[serde(flatten)]
+            file: &'a File,
+            lints: Vec<Finding>,
+        }
+        // Put together one by one: a table may have a million rows.
+        Fields { file: self.0.file, lints: self.0.subject().findings() }.serialize(serializer)
+    }
 }
 
 impl<'a> FilesOf<'a> {
     /// A process of which `fd_count` descriptors were found, and the files of them to show.
-    pub fn new(process: &'a Process, fd_count: u64, complete: bool, files: Vec<&'a File>) -> Self {
-        Self { process: ProcessFields::new(process, Some(fd_count)), complete, files }
+    pub fn new(
+        process: &'a Process,
+        fd_count: u64,
+        complete: bool,
+        files: Vec<FileRow<'a>>,
+        lints: LintSet,
+    ) -> Self {
+        Self {
+            process: ProcessFields::new(process, Some(fd_count)),
+            complete,
+            lints: of_process(process, fd_count, lints),
+            files: files.into_iter().map(FileOf).collect(),
+        }
     }
 
     /// The process's id.
     pub fn pid(&self) -> u32 {
         self.process.pid
-    }
-
-    /// The files to show.
-    pub fn files(&self) -> &[&'a File] {
-        &self.files
     }
 }
 
@@ -122,7 +148,7 @@ struct Document<'a, P> {
 struct FileLine<'a> {
     pid: u32,
     #[serde(flatten)]
-    file: &'a File,
+    file: FileOf<'a>,
 }
 
 /// Writes the document of `files`.
@@ -140,7 +166,7 @@ pub fn files(out: &mut impl Write, header: &Header, processes: &[FilesOf<'_>]) -
 pub fn file_lines(out: &mut impl Write, processes: &[FilesOf<'_>]) -> io::Result<()> {
     processes.iter().try_for_each(|process| {
         let pid = process.pid();
-        process.files.iter().try_for_each(|file| line(out, &FileLine { pid, file }))
+        process.files.iter().try_for_each(|&file| line(out, &FileLine { pid, file }))
     })
 }
 
@@ -178,6 +204,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::model::FilesReading;
     use crate::model::{ProcessRow, sample};
 
     #[test]
@@ -197,10 +224,13 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
+    fn rows(reading: &FilesReading) -> Vec<FileRow<'_>> {
+        reading.files.iter().map(|file| FileRow::new(&reading.process, file)).collect()
+    }
+
     fn files_document() -> String {
         let reading = sample::reading();
-        let files = reading.files.iter().map(|file| &**file).collect();
-        let process = FilesOf::new(&reading.process, 9, true, files);
+        let process = FilesOf::new(&reading.process, 9, true, rows(&reading), LintSet::default());
         written(|out| files_of(out, &[process]))
     }
 
@@ -229,15 +259,19 @@ mod tests {
 
         let process = &document["processes"][0];
         let of_process = ["pid", "comm", "uid", "user", "fd_count", "fd_limit"];
-        assert_eq!(set(names(process)), set(of_process.into_iter().chain(["complete", "files"])));
+        let more = ["complete", "lints", "files"];
+        assert_eq!(set(names(process)), set(of_process.into_iter().chain(more)));
         for file in process["files"].as_array().unwrap() {
             assert_eq!(
                 set(names(file)),
                 set("fd kind ops mode flags cloexec pos path deleted dev rdev ino size refs tid \
-                     socket pipe epoll"
+                     socket pipe epoll lints"
                     .split_whitespace())
             );
         }
+        let lint = &process["files"][2]["lints"][0];
+        assert_eq!(set(names(lint)), set(["name", "seen", "means", "look"]));
+        assert_eq!(lint["name"], "deleted-open");
         let tcp = &process["files"][3]["socket"];
         assert_eq!(
             set(names(tcp)),
@@ -266,6 +300,7 @@ mod tests {
                 "fd" => assert_eq!(value, 9),
                 "kind" => assert_eq!(value, "unknown"),
                 "mode" | "flags" => {}
+                "lints" => assert_eq!(value, &serde_json::json!([])),
                 _ => assert!(value.is_null(), "{name}: {value}"),
             }
         }
@@ -279,7 +314,7 @@ mod tests {
     #[test]
     fn a_process_without_files_has_an_entry_all_the_same() {
         let process = sample::process();
-        let empty = FilesOf::new(&process, 0, true, Vec::new());
+        let empty = FilesOf::new(&process, 0, true, Vec::new(), LintSet::default());
         let text = written(|out| files_of(out, &[empty.clone(), empty]));
         let document: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(document["processes"].as_array().unwrap().len(), 2);
@@ -289,8 +324,7 @@ mod tests {
     #[test]
     fn one_file_a_line_with_its_pid() {
         let reading = sample::reading();
-        let files = reading.files.iter().map(|file| &**file).collect();
-        let process = FilesOf::new(&reading.process, 9, true, files);
+        let process = FilesOf::new(&reading.process, 9, true, rows(&reading), LintSet::default());
         let text = written(|out| file_lines(out, &[process]));
         assert_eq!(text.lines().count(), 9);
         for (line, file) in text.lines().zip(&reading.files) {

@@ -3,6 +3,7 @@
 mod hex;
 pub mod json;
 pub mod leaks;
+pub mod lint;
 pub mod outline;
 pub mod packets;
 pub mod pcap;

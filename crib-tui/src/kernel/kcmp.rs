@@ -14,39 +14,39 @@ const KCMP_FILES: libc::c_int = 2;
 /// ESRCH when one of them is gone, EPERM when one of them may not be looked into
 /// (PTRACE_MODE_READ_REALCREDS), ENOSYS on a kernel without CONFIG_KCMP.
 pub fn share_files(one: u32, other: u32) -> io::Result<bool> {
-    // SAFETY: kcmp takes five integers and touches no memory of ours.
-    let result = unsafe {
-        libc::syscall(libc::SYS_kcmp, one as libc::pid_t, other as libc::pid_t, KCMP_FILES, 0, 0)
-    };
-    // 0 is "the same"; 1, 2 and 3 are an order between different ones.
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result == 0) }
+    Ok(kcmp(KCMP_FILES, (one, 0), (other, 0))? == 0)
+}
+
+/// Whether two descriptors, each of a task, stand for one open file.
+///
+/// # Errors
+/// As [`share_files`]; EBADF when one of them is not open.
+pub fn same_file(one: (u32, u32), other: (u32, u32)) -> io::Result<bool> {
+    Ok(kcmp(KCMP_FILE, one, other)? == 0)
 }
 
 /// The order of two open files, each told by a task and a descriptor in its table: equal where
 /// they are one and the same.
 ///
 /// # Errors
-/// As [`share_files`]; EBADF when a descriptor is closed.
+/// As [`same_file`].
 pub fn order_of_files(one: (u32, u32), other: (u32, u32)) -> io::Result<Ordering> {
-    // SAFETY: as above.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_kcmp,
-            one.0 as libc::pid_t,
-            other.0 as libc::pid_t,
-            KCMP_FILE,
-            libc::c_ulong::from(one.1),
-            libc::c_ulong::from(other.1),
-        )
-    };
-    match result {
+    match kcmp(KCMP_FILE, one, other)? {
         0 => Ok(Ordering::Equal),
         1 => Ok(Ordering::Less),
         2 => Ok(Ordering::Greater),
-        ..0 => Err(io::Error::last_os_error()),
         // Different, and the kernel gives no order.
         _ => Err(io::ErrorKind::Unsupported.into()),
     }
+}
+
+/// Compares a resource of two tasks: 0 is "the same"; 1, 2 and 3 are less, greater and different.
+fn kcmp(what: libc::c_int, one: (u32, u32), other: (u32, u32)) -> io::Result<libc::c_long> {
+    let ids = (one.0 as libc::pid_t, other.0 as libc::pid_t);
+    let indices = (libc::c_ulong::from(one.1), libc::c_ulong::from(other.1));
+    // SAFETY: kcmp takes five integers and touches no memory of ours.
+    let result = unsafe { libc::syscall(libc::SYS_kcmp, ids.0, ids.1, what, indices.0, indices.1) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
 #[cfg(test)]
@@ -77,6 +77,8 @@ mod tests {
         assert_eq!(order(&one, &same), Ordering::Equal);
         assert_ne!(order(&one, &other), Ordering::Equal);
         assert_eq!(order(&one, &other), order(&other, &same).reverse());
+        assert!(same_file(place(&one), place(&same)).unwrap());
+        assert!(!same_file(place(&one), place(&other)).unwrap());
         let error = order_of_files(place(&one), (own, i32::MAX as u32)).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::EBADF));
     }

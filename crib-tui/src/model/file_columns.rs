@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::column::{Column, ColumnKind, Table, Value, written};
+use super::lint::{Given, Lint, Subject};
 use super::peers::{holders, peers};
 use super::{AccessMode, Device, Family, File, Kind, Pipe, Process, Queued, Socket, Text};
 
@@ -20,12 +21,19 @@ pub struct FileRow<'a> {
     pub file: &'a File,
     /// How long it has been seen, where it is watched over time.
     pub age: Option<Duration>,
+    /// What lints go by beside the file.
+    pub given: Given<'a>,
 }
 
 impl<'a> FileRow<'a> {
     /// The row of a single reading, which knows no ages.
     pub fn new(process: &'a Process, file: &'a File) -> Self {
-        Self { process, file, age: None }
+        Self { process, file, age: None, given: Given::default() }
+    }
+
+    /// The same for lints.
+    pub fn subject(&self) -> Subject<'a> {
+        Subject { process: self.process, file: self.file, given: self.given }
     }
 }
 
@@ -237,6 +245,12 @@ static COLUMNS: &[Column<Files>] = &[
         help: "who else has the same open file, by dup, fork or SCM_RIGHTS; in files alone",
         kind: ColumnKind::Text,
         value: holders,
+    },
+    Column {
+        name: "LINT",
+        help: "what is in trouble about it, or looks like it; --list-lints explains the names",
+        kind: ColumnKind::Text,
+        value: |row, room| joined(row.subject().found().iter().map(Lint::name), room).into(),
     },
     process!("PID", Number, "process id", |p| p.pid.into()),
     process!("COMM", Text, "command name of the process", |p| (&p.comm).into()),

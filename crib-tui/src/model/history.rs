@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::groups::{GroupKey, Groups, Opening, Track};
+use super::lint::{Given, LintSet, Timing};
 use super::{File, FilesReading, Process, Queued, Source};
 
 /// For how many readings a mark stays, the one in which it appeared included.
@@ -30,6 +31,23 @@ pub struct FilesTable {
     pub rows: Vec<TrackedFile>,
     /// What the files of each group have in common, by [`Track::group`].
     pub groups: Arc<[GroupKey]>,
+    /// Since when something about some of the rows has been as it is.
+    timings: Timings,
+}
+
+impl FilesTable {
+    /// What comparing readings tells lints of a row of this table.
+    pub fn timing(&self, row: &TrackedFile) -> Option<&Timing> {
+        if row.is_closed() { None } else { self.timings.of(&row.file) }
+    }
+
+    /// What lints go by in a row of this table; of a file that is closed, or may be, nothing is
+    /// found any more.
+    pub fn given(&self, row: &TrackedFile, wanted: LintSet) -> Given<'_> {
+        let there = matches!(row.presence, Presence::Open | Presence::New { .. });
+        let wanted = if there { wanted } else { LintSet::NONE };
+        Given { wanted, now: Some(self.time), timing: self.timing(row), ..Given::default() }
+    }
 }
 
 /// One file, and what comparing readings tells of it.
@@ -47,6 +65,23 @@ pub struct TrackedFile {
     pub recv: Changed,
     /// Whether the counts of its send direction changed lately.
     pub send: Changed,
+}
+
+/// The timings of a table, by the places of the open files that have one: most have none, so that
+/// rows are better without.
+#[derive(Clone, Debug, Default)]
+struct Timings(Vec<(Place, Timing)>);
+
+impl Timings {
+    /// Adds that of a file whose place comes after all others.
+    fn add(&mut self, file: &File, timing: Option<Timing>) {
+        self.0.extend(timing.map(|timing| (place(file), timing)));
+    }
+
+    fn of(&self, file: &File) -> Option<&Timing> {
+        let at = self.0.binary_search_by_key(&place(file), |&(place, _)| place).ok()?;
+        Some(&self.0[at].1)
+    }
 }
 
 /// Since when a file has been seen, counted from the first reading, to the microsecond: in eight
@@ -135,6 +170,18 @@ impl Changed {
 }
 
 impl TrackedFile {
+    /// A file that was found when nobody compares readings, so long after the first.
+    pub fn found(file: Arc<File>, elapsed: Duration) -> Self {
+        Self {
+            file,
+            seen: Seen::at_least_since(elapsed),
+            track: None,
+            presence: Presence::Open,
+            recv: Changed::default(),
+            send: Changed::default(),
+        }
+    }
+
     /// The same file in the next reading.
     fn continued(&self, file: Arc<File>, groups: &mut Groups) -> Self {
         let presence = match self.presence {
@@ -186,7 +233,8 @@ impl TrackedFile {
             _ if complete => Presence::Closed { left: MARK_READINGS - 1 },
             _ => Presence::Unconfirmed,
         };
-        Some(Self { presence, recv: Changed::default(), send: Changed::default(), ..self.clone() })
+        let (recv, send) = (Changed::default(), Changed::default());
+        Some(Self { presence, recv, send, ..self.clone() })
     }
 
     /// Whether it is closed.
@@ -251,34 +299,50 @@ impl History {
         // that had it and the next.
         files.dedup_by(|later, first| place(later) == place(first));
         let open = files.len();
-        let mut rows =
-            self.retired.take().and_then(Arc::into_inner).map_or_else(Vec::new, |table| {
-                let mut rows = table.rows;
-                rows.clear();
-                rows
-            });
+        let room = self.retired.take().and_then(Arc::into_inner);
+        let (mut rows, mut timings) = room.map_or_else(Default::default, |table| {
+            let (mut rows, mut timings) = (table.rows, table.timings);
+            rows.clear();
+            timings.0.clear();
+            (rows, timings)
+        });
         rows.reserve_exact(open);
         self.groups.begin(elapsed, &files);
         let before = self.latest.as_ref();
         let mut merge = Merge {
             groups: &mut self.groups,
             opening: &mut opening,
-            times: before.map(|table| table.elapsed..=elapsed),
+            before: before.map(|table| &**table),
+            elapsed,
+            time,
             complete,
             rows: &mut rows,
+            timings: &mut timings,
         };
-        merge.run(before.map_or(&[], |table| &table.rows), files);
+        merge.run(files);
         self.groups.end();
         let groups = self.groups.keys();
-        let table =
-            Arc::new(FilesTable { source, time, elapsed, process, complete, open, rows, groups });
+        let table = Arc::new(FilesTable {
+            source,
+            time,
+            elapsed,
+            process,
+            complete,
+            open,
+            rows,
+            groups,
+            timings,
+        });
         self.retired = self.latest.replace(Arc::clone(&table));
         table
     }
 }
 
+/// Thread and descriptor.
+type Place = (Option<u32>, Option<u32>);
+
 /// What the rows are ordered by.
-fn place(file: &File) -> (Option<u32>, Option<u32>) {
+fn place(file: &File) -> Place {
     (file.tid, file.fd)
 }
 
@@ -287,14 +351,19 @@ fn place(file: &File) -> (Option<u32>, Option<u32>) {
 struct Merge<'a, O> {
     groups: &'a mut Groups,
     opening: &'a mut O,
-    /// The time of the reading before and of this one; none of the first.
-    times: Option<std::ops::RangeInclusive<Duration>>,
+    /// The reading before this one; none of the first.
+    before: Option<&'a FilesTable>,
+    elapsed: Duration,
+    time: SystemTime,
     complete: bool,
     rows: &'a mut Vec<TrackedFile>,
+    timings: &'a mut Timings,
 }
 
 impl<O: FnMut(&File) -> Opening> Merge<'_, O> {
-    fn run(&mut self, mut before: &[TrackedFile], now: Vec<Arc<File>>) {
+    fn run(&mut self, now: Vec<Arc<File>>) {
+        let table = self.before;
+        let mut before = table.map_or(&[][..], |table| &table.rows);
         for file in now {
             let gone = split_while(&mut before, |row| place(&row.file) < place(&file));
             self.missing(gone, self.complete);
@@ -310,8 +379,8 @@ impl<O: FnMut(&File) -> Opening> Merge<'_, O> {
                     self.missing(std::slice::from_ref(row), true);
                 }
             }
-            let row = match known {
-                Some(row) => row.continued(file, self.groups),
+            let row = match known.zip(table) {
+                Some((row, table)) => self.continued(row, table, file),
                 None => self.appeared(file),
             };
             self.rows.push(row);
@@ -324,19 +393,33 @@ impl<O: FnMut(&File) -> Opening> Merge<'_, O> {
         self.rows.extend(gone.iter().filter_map(|row| row.missing(complete, groups)));
     }
 
+    /// A file that was in the reading before.
+    fn continued(&mut self, row: &TrackedFile, table: &FilesTable, file: Arc<File>) -> TrackedFile {
+        let timing = table.timing(row);
+        let timing = if Arc::ptr_eq(&row.file, &file) {
+            timing.copied()
+        } else {
+            Timing::next((&row.file, timing), table.time, &file, self.time)
+        };
+        self.timings.add(&file, timing);
+        row.continued(file, self.groups)
+    }
+
     /// A file seen for the first time.
     fn appeared(&mut self, file: Arc<File>) -> TrackedFile {
-        let (seen, opener, presence) = match &self.times {
+        let (seen, opener, presence) = match self.before {
             None => (Seen::FIRST, None, Presence::Open),
-            Some(times) => {
+            Some(before) => {
                 let Opening { opener, at } = (self.opening)(&file);
                 // It was not there in the reading before.
-                let earliest = (*times.start() + Duration::from_micros(1)).min(*times.end());
-                let at = at.map_or(*times.end(), |at| at.clamp(earliest, *times.end()));
+                let now = self.elapsed;
+                let earliest = (before.elapsed + Duration::from_micros(1)).min(now);
+                let at = at.map_or(now, |at| at.clamp(earliest, now));
                 (Seen::since(at), opener, Presence::New { left: MARK_READINGS - 1 })
             }
         };
         let track = Some(self.groups.appear(&file, seen, opener));
+        self.timings.add(&file, Timing::begin(&file, self.time));
         let (recv, send) = Default::default();
         TrackedFile { file, seen, track, presence, recv, send }
     }

@@ -169,3 +169,36 @@ fn changed_counts_are_marked_in_their_direction() {
     let table = history.take(reading(1, vec![pipe(Some(2), write)]));
     assert!(!table.rows[0].recv.is_recent() && table.rows[0].send.is_recent());
 }
+
+#[test]
+fn a_rows_timing_goes_with_it_whatever_comes_and_goes_beside_it() {
+    let pipe = |fd, bytes| {
+        let pipe = Pipe {
+            bytes: Some(bytes),
+            buffers: Some(1),
+            slots: Some(16),
+            readers: Some(1),
+            writers: Some(1),
+            queues: None,
+            peers: None,
+        };
+        let mode = Some(AccessMode { read: true, write: false });
+        File { kind: Kind::Pipe, pipe: Some(Box::new(pipe)), mode, ..file(fd, fd.into()) }
+    };
+    let mut history = fresh();
+    let since = |table: &FilesTable, fd| {
+        let row = table.rows.iter().find(|row| row.file.fd == Some(fd)).unwrap();
+        table.timing(row).and_then(|timing| timing.recv)
+    };
+    let table = history.take(reading(0, vec![pipe(3, 5), file(4, 4), pipe(5, 1)]));
+    assert_eq!([3, 4, 5].map(|fd| since(&table, fd)), [Some(at(0)), None, Some(at(0))]);
+    // Another one before them, and more in the last.
+    let table = history.take(reading(1, vec![pipe(2, 7), pipe(3, 5), file(4, 4), pipe(5, 2)]));
+    let times = [2, 3, 4, 5].map(|fd| since(&table, fd));
+    assert_eq!(times, [Some(at(1)), Some(at(0)), None, Some(at(0))]);
+    // The first is closed, and something was read from the last.
+    let table = history.take(reading(2, vec![pipe(3, 5), file(4, 4), pipe(5, 1)]));
+    let times = [2, 3, 4, 5].map(|fd| since(&table, fd));
+    assert_eq!(times, [None, Some(at(0)), None, Some(at(2))]);
+    assert!(table.given(&table.rows[0], LintSet::ALL).wanted.is_empty(), "it is closed");
+}

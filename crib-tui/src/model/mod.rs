@@ -15,6 +15,7 @@ pub mod groups;
 mod history;
 mod kind;
 pub mod leaks;
+pub mod lint;
 mod maybe;
 mod packet;
 pub mod peers;

@@ -155,6 +155,7 @@ fn tcp() -> Tcp {
         total_retransmits: Some(5),
         backoff: Some(2),
         probes: Some(0),
+        last_ack: Some(Duration::from_millis(320)),
     }
 }
 

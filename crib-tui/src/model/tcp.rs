@@ -45,6 +45,10 @@ pub struct Tcp {
     pub backoff: Option<u32>,
     /// Window probes that were not answered.
     pub probes: Option<u32>,
+    /// How long ago the last acknowledgement came, which every packet but the first is
+    /// (`tcp_sock.rcv_tstamp`).
+    #[serde(serialize_with = "seconds", rename = "last_ack_seconds")]
+    pub last_ack: Option<Duration>,
 }
 
 /// Which of a connection's timers runs (`icsk_pending`, include/net/inet_connection_sock.h).

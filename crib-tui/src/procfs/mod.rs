@@ -11,9 +11,11 @@ mod link;
 mod list;
 mod maps;
 mod net;
+mod parent;
 mod parse;
 mod peers;
 mod process;
+mod syscalls;
 mod tables;
 
 use std::io;
@@ -31,8 +33,10 @@ use fd::{Outcome, Table};
 pub use image::{Image, image};
 pub use maps::{Mapping, maps};
 use net::Sockets;
+pub use parent::{another_program, parent};
 pub use peers::sweep;
 use process::{Stat, Status};
+pub use syscalls::{Calls, calls};
 use tables::Tables;
 
 /// How often a process is read anew whose threads end meanwhile.

@@ -30,6 +30,8 @@ pub struct Stat {
     pub threads: u64,
     /// When it started, in clock ticks since boot.
     pub start_ticks: u64,
+    /// The process that it is a child of; 0 for none that can be seen.
+    pub parent: u32,
 }
 
 impl Stat {
@@ -59,6 +61,7 @@ impl Stat {
             exiting,
             threads,
             start_ticks: field(22).and_then(decimal)?,
+            parent: field(4).and_then(decimal)?,
         })
     }
 

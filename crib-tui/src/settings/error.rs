@@ -48,6 +48,12 @@ pub enum SettingsError {
     /// Several processes for one watch.
     #[error("leaks watches one process, and -p names {0}; name one")]
     SeveralWatched(usize),
+    /// A lint that isn't one.
+    #[error("--no-lint '{}' is no lint; there are {names}, and all", escape(.0.as_bytes()), names = .1)]
+    NoSuchLint(String, String),
+    /// Several processes for one list of findings.
+    #[error("lint looks at one process, and -p names {0}; name one, or use files -o +LINT")]
+    SeveralLinted(usize),
     /// A time to watch that isn't one.
     #[error("--for '{}' is no time; write a number and a unit: 30s, 5m or 1h", escape(.0.as_bytes()))]
     For(String),

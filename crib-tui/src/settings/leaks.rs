@@ -71,7 +71,7 @@ pub(super) fn print(
     })
 }
 
-fn parse_duration(text: &str) -> Result<Duration, SettingsError> {
+pub(super) fn parse_duration(text: &str) -> Result<Duration, SettingsError> {
     let duration = parse_time(text).map_err(|error| match error {
         TimeError::NoUnit => SettingsError::ForUnit(text.to_owned()),
         TimeError::NoTime => SettingsError::For(text.to_owned()),

@@ -161,6 +161,40 @@ fn a_benchmark_is_as_large_as_asked_or_as_the_limit_allows() {
 }
 
 #[test]
+fn lints_are_all_wanted_but_those_that_are_named() {
+    let wanted = |arguments: &str| match task(arguments, TERMINAL) {
+        Task::Watch(watch) => watch.lints,
+        Task::Print(Print::Files { output, .. } | Print::Dump { output, .. }) => output.lints,
+        Task::Print(Print::Lint { output, .. }) => output.lints,
+        _ => panic!("no lints"),
+    };
+    use crate::model::lint::Lint;
+    for command in ["", "files", "dump", "lint"] {
+        assert_eq!(wanted(&format!("{command} -p 1")), LintSet::ALL);
+        let some = wanted(&format!("{command} -p 1 --no-lint peer-gone,fd-limit"));
+        assert_eq!(some, LintSet::ALL.without(Lint::PeerGone).without(Lint::FdLimit));
+        assert!(wanted(&format!("{command} -p 1 --no-lint all")).is_empty());
+    }
+    let listed = task("--list-lints", TERMINAL);
+    assert!(matches!(listed, Task::Print(Print::Lints { format: Format::Table, .. })));
+}
+
+#[test]
+fn lint_reads_once_unless_it_is_told_for_how_long() {
+    let of = |arguments| {
+        let Task::Print(Print::Lint { target, watch, .. }) = task(arguments, TERMINAL) else {
+            panic!("no lint");
+        };
+        assert_eq!(target, Target::Pid(7));
+        watch.map(|watch| (watch.duration.as_millis(), watch.interval.as_millis()))
+    };
+    assert_eq!(of("lint -p 7"), None);
+    assert_eq!(of("lint -p 7 --for 6s"), Some((6_000, 200)));
+    assert_eq!(of("lint -p 7 --for 5m"), Some((300_000, 1_000)));
+    assert_eq!(of("lint -p 7 --for 6s -d 2s"), Some((6_000, 2_000)));
+}
+
+#[test]
 fn each_bad_argument_has_a_message_that_says_what_to_do() {
     let errors: Vec<String> = [
         "files",
@@ -213,6 +247,14 @@ fn each_bad_argument_has_a_message_that_says_what_to_do() {
         "leaks -p 1 --for 3s -d 1s",
         "leaks -p 1 -Q socket",
         "leaks -H",
+        "lint",
+        "lint -p 1,2",
+        "lint -p 1 --for 5",
+        "lint -p 1 -o FD",
+        "lint -H",
+        "files -p 1 --no-lint close-wait,closewait",
+        "files -p 1 --no-lint ,",
+        "--no-lint x",
     ]
     .map(|arguments| resolve(arguments, TERMINAL).unwrap_err().to_string())
     .into();

@@ -8,6 +8,7 @@ use super::widget::arrange::arrange;
 use super::widget::table::Sort;
 use crate::model::filter::Room;
 use crate::model::groups::GroupName;
+use crate::model::lint::LintSet;
 use crate::model::{FileRow, FilesTable, Filter, FilterError, TrackedFile};
 
 /// What the user chose to see. Cheap to clone: a copy goes with each request, so that the
@@ -20,6 +21,8 @@ pub struct Arrangement {
     pub group: Option<GroupName>,
     /// What they are sorted by; none for thread and descriptor, the order of the reading.
     pub sort: Option<Sort>,
+    /// Which lints a filter can ask for.
+    pub lints: LintSet,
 }
 
 impl Arrangement {
@@ -43,6 +46,7 @@ impl Arrangement {
                     process: &table.process,
                     file: &row.file,
                     age: Some(row.seen.age(table.elapsed)),
+                    given: table.given(row, self.lints),
                 };
                 active.filter.matches_with(&row, &mut room)
             })

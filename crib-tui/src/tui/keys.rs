@@ -18,6 +18,8 @@ pub enum Command {
     Back,
     /// Shows a file's other end, and who else holds it.
     Ends,
+    /// Lists what lints found.
+    Lints,
     /// Shows a packet's bytes as text instead of as digits, or the other way round.
     Switch,
     /// Writes what is shown to a pcap file.
@@ -61,6 +63,8 @@ pub enum Context {
     Leaks,
     /// A file's other end, and who else holds it.
     Ends,
+    /// What lints found in the process.
+    Lints,
     /// The help.
     Help,
 }
@@ -78,10 +82,10 @@ pub struct Binding {
     keys: &'static [(KeyCode, KeyModifiers, Command)],
 }
 
-use Context::{Ends, File, Files, Groups, Help, Leaks, Packet, Picker, Queue};
+use Context::{Ends, File, Files, Groups, Help, Leaks, Lints, Packet, Picker, Queue};
 
-const ALL: &[Context] = &[Picker, Files, File, Queue, Packet, Groups, Leaks, Ends, Help];
-const READINGS: &[Context] = &[Picker, Files, File, Queue, Packet, Groups, Leaks, Ends];
+const ALL: &[Context] = &[Picker, Files, File, Queue, Packet, Groups, Leaks, Ends, Lints, Help];
+const READINGS: &[Context] = &[Picker, Files, File, Queue, Packet, Groups, Leaks, Ends, Lints];
 const TABLES: &[Context] = &[Picker, Files, Queue, Groups];
 const SEARCHED: &[Context] = &[Picker, Files];
 const NONE: KeyModifiers = KeyModifiers::NONE;
@@ -108,7 +112,7 @@ pub const BINDINGS: &[Binding] = &[
         label: "Esc Backspace",
         help: "go back",
         footer: Some(("Esc", "back")),
-        contexts: &[Files, File, Queue, Packet, Groups, Leaks, Ends, Help],
+        contexts: &[Files, File, Queue, Packet, Groups, Leaks, Ends, Lints, Help],
         keys: &[key(KeyCode::Esc, Command::Back), key(KeyCode::Backspace, Command::Back)],
     },
     Binding {
@@ -169,6 +173,13 @@ pub const BINDINGS: &[Binding] = &[
         footer: None,
         contexts: TABLES,
         keys: &[char('I', Command::Invert)],
+    },
+    Binding {
+        label: "L",
+        help: "list what is in trouble about the process's files, or looks like it",
+        footer: None,
+        contexts: &[Files, File],
+        keys: &[char('L', Command::Lints)],
     },
     Binding {
         label: "Space",

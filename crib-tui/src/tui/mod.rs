@@ -36,6 +36,7 @@ use self::signals::{Asked, Signals};
 use self::terminal::{Guard, Keyboard, Screen, is_taken, means_gone};
 use self::theme::Theme;
 use self::worker::Worker;
+use crate::model::lint::LintSet;
 use crate::source::{Reader, SourceChoice};
 
 /// What the command line and the environment say about the UI.
@@ -53,6 +54,8 @@ pub struct Options {
     pub color: bool,
     /// The filter to begin with whenever a process is opened.
     pub filter: Option<String>,
+    /// Which lints are wanted.
+    pub lints: LintSet,
 }
 
 /// How often to look whether the terminal is still there.
@@ -71,7 +74,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let filter = options.filter.as_deref().map(ActiveFilter::parse).transpose()?.flatten();
     let choice = options.source;
     let (worker, opened) = Worker::start(move || Reader::open(choice)).await?;
-    let app = App::new(
+    let mut app = App::new(
         options.pid,
         filter,
         options.delay,
@@ -79,6 +82,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         Theme::new(options.color, options.ascii),
         TimeZone::system(),
     );
+    app.set_lints(options.lints);
     let keyboard = Keyboard::find().map_err(|error| {
         anyhow!(
             "there is no terminal to read keys from ({error}); use `crib-top files` or `crib-top ps`"

@@ -20,6 +20,8 @@ use std::io;
 
 use crate::kinds::Constructor;
 
+pub use tcp::wait_for;
+
 /// Every group of files there is.
 pub const QUEUES: &[(&str, Constructor)] = &[
     ("tcp", tcp::received),

@@ -1,10 +1,9 @@
 //! `crib-top leaks`: watches a process for a while, and prints what grows and who opens it.
 
-mod pause;
-
 use std::io::Write;
 use std::time::Duration;
 
+use super::pause::Pause;
 use super::{Streams, find, kernel_release, open};
 use crate::export::json::Header;
 use crate::export::leaks as export;
@@ -14,7 +13,6 @@ use crate::procfs;
 use crate::settings::{Format, Leaks, Style, Target};
 use crate::source::{Reader, SourceChoice};
 use crate::watch::Watch;
-use pause::Pause;
 
 /// Watches the target and prints the report; of a process that does not last, what was seen of
 /// it until then.

@@ -45,6 +45,13 @@ pub(super) fn tcp(record: &TcpRecord) -> Tcp {
         total_retransmits: value(tcp_known::TOTAL_RETRANSMITS, record.total_retransmits),
         backoff: value(tcp_known::BACKOFF, record.backoff),
         probes: value(tcp_known::PROBES, record.probes),
+        last_ack: value(tcp_known::RCV_TSTAMP, record.rcv_tstamp)
+            .filter(|&at| at != 0)
+            .zip(tick)
+            .map(|(at, tick)| {
+                let ago = (record.jiffies as u32).wrapping_sub(at) as i32;
+                tick.time(ago.max(0).unsigned_abs())
+            }),
     }
 }
 
@@ -123,7 +130,9 @@ mod tests {
         record.snd_ssthresh = NO_THRESHOLD;
         record.timer = 1;
         record.timer_at = (record.jiffies as u32).wrapping_add(25);
+        record.rcv_tstamp = (record.jiffies as u32).wrapping_sub(500);
         let first = tcp(&record);
+        assert_eq!(first.last_ack, Some(Duration::from_secs(2)));
         assert_eq!(first.srtt, Some(Duration::from_micros(1500)));
         assert_eq!(first.rttvar, Some(Duration::from_micros(20)));
         assert_eq!(first.rto, Some(Duration::from_millis(200)));
@@ -132,9 +141,10 @@ mod tests {
 
         record.timer_at = (record.jiffies as u32).wrapping_sub(25);
         assert_eq!(tcp(&record).timer_in, Some(Duration::ZERO));
-        (record.timer, record.srtt) = (0, 0);
+        (record.timer, record.srtt, record.rcv_tstamp) = (0, 0, 0);
         let idle = tcp(&record);
         assert_eq!((idle.timer_in, idle.srtt, idle.rttvar), (None, None, None));
+        assert_eq!(idle.last_ack, None);
         record.known = 0;
         assert_eq!(tcp(&record), Tcp::default());
     }

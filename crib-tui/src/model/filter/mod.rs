@@ -63,6 +63,11 @@ impl<T: Table> Filter<T> {
         self.matches_with(row, &mut Room::default())
     }
 
+    /// Whether it names this column, so that what its values come from has to be known.
+    pub fn uses(&self, name: &str) -> bool {
+        self.expr.uses(name)
+    }
+
     /// As [`Self::matches`], in room that is kept from row to row.
     pub fn matches_with(&self, row: &T::Row<'_>, room: &mut Room) -> bool {
         self.expr.matches(row, room)
@@ -201,7 +206,24 @@ impl<T: Table> Expr<T> {
     }
 }
 
+impl<T: Table> Expr<T> {
+    fn uses(&self, name: &str) -> bool {
+        match self {
+            Self::And(list) | Self::Or(list) => list.iter().any(|expr| expr.uses(name)),
+            Self::Not(expr) => expr.uses(name),
+            Self::Constant(_) | Self::Word(_) => false,
+            Self::Has(column) => column.name == name,
+            Self::Compare(left, _, right) => left.uses(name) || right.uses(name),
+            Self::Match { operand, .. } => operand.uses(name),
+        }
+    }
+}
+
 impl<T: Table> Operand<T> {
+    fn uses(&self, name: &str) -> bool {
+        matches!(self, Self::Column(column) if column.name == name)
+    }
+
     fn value<'r>(&'r self, row: &'r T::Row<'_>, room: &'r mut String) -> Value<'r> {
         match self {
             Self::Column(column) => (column.value)(row, room),

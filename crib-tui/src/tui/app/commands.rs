@@ -23,6 +23,7 @@ impl App {
             }
             Command::Open => return self.open(),
             Command::Ends => return self.show_ends(),
+            Command::Lints => return self.open_lints(),
             Command::Switch => self.switch(),
             Command::Write => return self.write_packets(),
             Command::Back => return self.back(),
@@ -90,6 +91,7 @@ impl App {
                 None => files.step(by, page),
                 Some(Body::File(screen)) => screen.sheet.step(by, view),
                 Some(Body::Packet(screen)) => screen.sheet.step(by, view),
+                Some(Body::Lints(screen)) => screen.sheet.step(by, view),
                 Some(Body::Queue(screen)) => screen.step(by, page),
                 Some(Body::Groups(screen)) => screen.step(by, page),
                 Some(Body::Leaks(screen)) => screen.sheet.step(by, view),

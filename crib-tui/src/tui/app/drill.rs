@@ -1,11 +1,12 @@
 //! What Enter opens below the table of files, and what can be done with a packet there.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crib_common::dump::HOPS;
 
+use super::files::FileKey;
 use super::screens::{
-    Body, FileScreen, LeakLink, Link, Origin, PacketScreen, QueueScreen, Root, Screen,
+    Body, FileScreen, LeakLink, Link, LintsScreen, Origin, PacketScreen, QueueScreen, Root, Screen,
 };
 use super::{App, Files, Message, Phase, Standing};
 use crate::model::{Dump, DumpReading, File, FileId, FilesTable, QueueName, TrackedFile};
@@ -30,7 +31,7 @@ impl App {
                     Ok(())
                 }
                 Some(Link::Watch { fd, file }) => files.open_watch(fd, file),
-                Some(Link::Flight(_) | Link::Held { .. }) | None => Ok(()),
+                Some(Link::Flight(_) | Link::Held { .. } | Link::File { .. }) | None => Ok(()),
             },
             Some(Body::Groups(screen)) => {
                 if let Some(group) = screen.selected().map(|group| group.name.clone()) {
@@ -65,9 +66,22 @@ impl App {
                     None => Ok(()),
                 }
             }
+            Some(Body::Lints(screen)) => match screen.sheet.selected(view).copied() {
+                Some(Link::File { tid, fd, file }) => files.open_found((tid, fd, file)),
+                _ => Ok(()),
+            },
         };
         if let Err(refusal) = opened {
             self.message = Some(Message::Refused(refusal));
+        }
+        self.refresh_soon()
+    }
+
+    /// Lists what lints found.
+    pub(super) fn open_lints(&mut self) -> Vec<Action> {
+        if let Some(files) = &mut self.files {
+            files.push(Body::Lints(LintsScreen::default()));
+            files.retell();
         }
         self.refresh_soon()
     }
@@ -106,17 +120,29 @@ impl Files {
         }
         let Some(table) = &self.table else { return Ok(()) };
         let screen = match watched(table, fd, id) {
-            Some(row) => FileScreen::of_row(row),
+            Some(row) => FileScreen::of_row(row, table),
             // The table may be older than the list of watches: where files are read one by
             // one, the next reading tells.
             None if self.no_dumps.is_none() && id.is_some() && !is_taken(table, fd) => {
                 let file = File { id, ..File::unknown(Some(fd)) };
                 let root = Root::Descriptor { fd, tid: None };
-                Some(FileScreen::of_file(root, file, table.elapsed))
+                Some(FileScreen::of_file(root, file, table.time, table.elapsed))
             }
             None => return Err(format!("fd {fd} no longer stands for the file that is watched")),
         };
         if let Some(screen) = screen {
+            self.push(Body::File(Box::new(screen)));
+            self.retell();
+        }
+        Ok(())
+    }
+
+    /// Opens a file in which something was found.
+    fn open_found(&mut self, key: FileKey) -> Result<(), String> {
+        let Some(table) = &self.table else { return Ok(()) };
+        let row = table.rows.iter().find(|row| !row.is_closed() && row.file.key() == key);
+        let row = row.ok_or_else(|| "the file was closed".to_owned())?;
+        if let Some(screen) = FileScreen::of_row(row, table) {
             self.push(Body::File(Box::new(screen)));
             self.retell();
         }
@@ -134,7 +160,9 @@ impl Files {
         let Some(packet) = top.and_then(Screen::packet) else { return Ok(()) };
         let Some(file) = packet.packet.files.get(place as usize).cloned() else { return Ok(()) };
         let standing = top.map(|top| top.standing);
-        let screen = FileScreen::of_file(Root::Flight { file: place }, file, Duration::ZERO);
+        let now = top.and_then(|top| top.time).unwrap_or(SystemTime::UNIX_EPOCH);
+        let root = Root::Flight { file: place };
+        let screen = FileScreen::of_file(root, file, now, Duration::ZERO);
         self.push(Body::File(Box::new(screen)));
         // What was in a packet that is gone is gone with it.
         if let Some((top, standing)) = self.screens.last_mut().zip(standing) {
@@ -153,7 +181,7 @@ impl Files {
         let depth = self.screens.len().checked_sub(1).ok_or_else(nothing)?;
         let screen = &self.screens[depth];
         let content = match &screen.body {
-            Body::File(_) | Body::Groups(_) | Body::Leaks(_) | Body::Ends(_) => {
+            Body::File(_) | Body::Groups(_) | Body::Leaks(_) | Body::Ends(_) | Body::Lints(_) => {
                 return Err(nothing());
             }
             Body::Queue(queue) if queue.name == QueueName::Accept => return Err(no_bytes()),
@@ -204,7 +232,8 @@ impl Files {
                 Body::Ends(_) => String::new(),
                 Body::Queue(queue) => format!("-{}", queue.name.name()),
                 Body::Packet(packet) => format!("-packet{}", packet.packet.index),
-                Body::Groups(_) | Body::Leaks(_) => String::new(),
+                // They are not written.
+                Body::Groups(_) | Body::Leaks(_) | Body::Lints(_) => String::new(),
             };
         }
         stem

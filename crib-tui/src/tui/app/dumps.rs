@@ -28,7 +28,11 @@ impl Files {
         let mut last: Option<(QueueName, u32)> = None;
         for screen in self.screens.get(..=depth)? {
             match &screen.body {
-                Body::Queue(_) | Body::Groups(_) | Body::Leaks(_) | Body::Ends(_) => {}
+                Body::Queue(_)
+                | Body::Groups(_)
+                | Body::Leaks(_)
+                | Body::Ends(_)
+                | Body::Lints(_) => {}
                 Body::Packet(packet) => last = Some((packet.queue, packet.packet.index)),
                 Body::File(file) => match file.root {
                     Root::Descriptor { fd, tid } => way = Some((fd, tid, Vec::new())),
@@ -81,6 +85,11 @@ impl Files {
             let wanted = !paused || screen.time.is_none();
             return if wanted { self.ends_request() } else { None };
         }
+        if matches!(screen.body, Body::Lints(_)) {
+            // It is about the table.
+            let wanted = !paused || self.table.is_none();
+            return wanted.then(|| Request::Files(self.request()));
+        }
         let first = screen.time.is_none() || self.lacks(page);
         let is_ends = matches!(screen.body, Body::Ends(_));
         if self.no_dumps.is_some() || is_ends || !screen.standing.may_be_read() {
@@ -110,7 +119,7 @@ impl Files {
                 (vec![packet.queue], at..=at, PacketScreen::PAYLOAD)
             }
             // They are read by other means.
-            Body::Groups(_) | Body::Leaks(_) | Body::Ends(_) => return None,
+            Body::Groups(_) | Body::Leaks(_) | Body::Ends(_) | Body::Lints(_) => return None,
         };
         let dump = Dump { pid: self.pid, files, queues, packets, payload, deep: false };
         Some(self.dump_request(depth, Aim::Show, dump))
@@ -179,6 +188,7 @@ impl Files {
             unread: self.no_dumps.as_deref(),
             over: self.phase != Phase::Alive,
             frames: &self.watched.frames,
+            lints: self.arrangement.lints,
         };
         let screen = &mut self.screens[depth];
         let fit = match &mut screen.body {
@@ -195,7 +205,7 @@ impl Files {
                 let name = shown.queue;
                 shown.take(take_queue(file, name), &facts.glyphs)
             }
-            Body::Groups(_) | Body::Leaks(_) | Body::Ends(_) => return,
+            Body::Groups(_) | Body::Leaks(_) | Body::Ends(_) | Body::Lints(_) => return,
         };
         match fit {
             Fit::Same => {

@@ -170,6 +170,7 @@ impl Files {
                 self.follow(page);
                 self.reach_goal(page);
                 self.refresh_file();
+                self.refresh_lints();
             }
         }
     }
@@ -184,6 +185,7 @@ impl Files {
         match table.rows.iter().find(|row| row.file.key() == key) {
             Some(row) => {
                 file.row.clone_from(row);
+                file.timing = table.timing(row).copied();
                 screen.standing =
                     if row.is_closed() { Standing::Closed } else { Standing::Present };
             }
@@ -193,6 +195,13 @@ impl Files {
             }
         }
         self.retell();
+    }
+
+    /// Lists anew what lints found, where that is shown.
+    fn refresh_lints(&mut self) {
+        if matches!(self.screens.last().map(|screen| &screen.body), Some(Body::Lints(_))) {
+            self.retell();
+        }
     }
 
     /// Has the present screen say anew what there is to say about its file.
@@ -206,7 +215,12 @@ impl Files {
             unread: self.no_dumps.as_deref(),
             over: self.phase != Phase::Alive,
             frames: &self.watched.frames,
+            lints: self.arrangement.lints,
         };
+        if let Body::Lints(lints) = &mut screen.body {
+            screen.time = Some(table.time);
+            lints.tell(table, self.arrangement.lints, self.glyphs);
+        }
         if let Body::File(file) = &mut screen.body {
             if matches!(screen.standing, Standing::Closed | Standing::Replaced) {
                 file.row.presence = Presence::Closed { left: 0 };
@@ -236,7 +250,10 @@ impl Files {
 
     /// Opens the selected file.
     pub fn open_selected(&mut self) {
-        let Some(file) = self.selected().and_then(FileScreen::of_row) else { return };
+        let row = self.selected().zip(self.table.as_deref());
+        let Some(file) = row.and_then(|(row, table)| FileScreen::of_row(row, table)) else {
+            return;
+        };
         let closed = file.row.is_closed();
         self.push(Body::File(Box::new(file)));
         if closed && let Some(screen) = self.screens.last_mut() {

@@ -32,6 +32,7 @@ use super::theme::Theme;
 use super::view::{self, layout::Regions};
 use super::widget::sheet;
 use super::worker::{Opened, Reply, Request};
+use crate::model::lint::LintSet;
 use crate::model::{Process, Source};
 
 /// Rows that a table shows at a time.
@@ -78,6 +79,8 @@ pub struct App {
     session: u64,
     /// The filter to begin with when a process is opened.
     filter: Option<ActiveFilter>,
+    /// Which lints are wanted.
+    lints: LintSet,
     in_flight: bool,
     /// What is to be written to a file before anything else is read.
     write: Option<WriteRequest>,
@@ -110,6 +113,7 @@ impl App {
             size: Size::new(80, 24),
             session: 0,
             filter,
+            lints: LintSet::default(),
             in_flight: false,
             write: None,
             urgent: false,
@@ -118,6 +122,14 @@ impl App {
             app.files = Some(app.look_at(pid, None));
         }
         app
+    }
+
+    /// Has the lints looked for that are wanted, from the first reading on.
+    pub fn set_lints(&mut self, lints: LintSet) {
+        self.lints = lints;
+        if let Some(files) = &mut self.files {
+            files.arrangement.lints = lints;
+        }
     }
 
     /// Takes in what happened, and says what is to be done about it.
@@ -171,7 +183,11 @@ impl App {
 
     /// A first look at a process.
     fn look_at(&mut self, pid: u32, known: Option<Process>) -> Files {
-        let arrangement = Arrangement { filter: self.filter.clone(), ..Arrangement::default() };
+        let arrangement = Arrangement {
+            filter: self.filter.clone(),
+            lints: self.lints,
+            ..Arrangement::default()
+        };
         let mut files =
             Files::new(self.next_session(), pid, self.delay, known, arrangement, self.theme.glyphs);
         files.base =
@@ -259,6 +275,7 @@ impl App {
                 match files.screens.last_mut().map(|screen| &mut screen.body) {
                     Some(Body::File(screen)) => screen.sheet.fit(view, &glyphs),
                     Some(Body::Packet(screen)) => screen.sheet.fit(view, &glyphs),
+                    Some(Body::Lints(screen)) => screen.sheet.fit(view, &glyphs),
                     Some(Body::Queue(screen)) => screen.reveal(page),
                     Some(Body::Groups(screen)) => screen.cursor.reveal(screen.order.len(), page.0),
                     Some(Body::Leaks(screen)) => screen.sheet.fit(view, &glyphs),

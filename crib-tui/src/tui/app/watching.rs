@@ -136,7 +136,9 @@ impl Files {
         let closed = || format!("fd {fd} is closed");
         let mut rows = self.rows().iter().filter(|row| !row.is_closed());
         let row = rows.find(|row| (row.file.tid, row.file.fd) == (tid, Some(fd)));
-        let screen = row.and_then(FileScreen::of_row).ok_or_else(closed)?;
+        let row = row.zip(self.table.as_deref());
+        let screen = row.and_then(|(row, table)| FileScreen::of_row(row, table));
+        let screen = screen.ok_or_else(closed)?;
         self.push(Body::File(Box::new(screen)));
         self.retell();
         Ok(())

@@ -53,6 +53,7 @@ fn crumb(screen: &Screen, below: Option<&Screen>, whole: bool) -> String {
             (None, Some(fd)) => format!("other end of fd {fd}"),
             _ => "other end".to_owned(),
         },
+        Body::Lints(_) => "findings".to_owned(),
         Body::Packet(packet) => {
             let what = if packet.queue == QueueName::Accept { "connection" } else { "packet" };
             let moved = match below.map(|below| &below.body) {

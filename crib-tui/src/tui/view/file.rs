@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::time::SystemTime;
 
 use super::lines::{Lines, amount};
-use super::{cells, socket};
+use super::{cells, lints, socket};
+use crate::model::lint::{Given, LintSet, Subject};
 use crate::model::{
     Device, Epoll, File, FileId, FilesTable, Kind, Pipe, Presence, Queue, TrackedFile, Watch,
 };
@@ -29,6 +30,8 @@ pub struct Facts<'a> {
     pub frames: &'a Frames,
     /// The process has ended: nothing more will be read.
     pub over: bool,
+    /// Which lints are wanted.
+    pub lints: LintSet,
 }
 
 /// What there is to say about a file: first what can be opened. What is not known is shown as
@@ -41,6 +44,7 @@ pub fn lines(screen: &FileScreen, facts: &Facts<'_>) -> Vec<SheetLine<Link>> {
         if socket.deeper {
             lines.note("in flight deeper than its queues are looked into");
         }
+        findings(&mut lines, screen, facts);
         socket::describe(&mut lines, socket);
         if let Some(tcp) = &socket.tcp {
             socket::tcp(&mut lines, tcp);
@@ -48,13 +52,39 @@ pub fn lines(screen: &FileScreen, facts: &Facts<'_>) -> Vec<SheetLine<Link>> {
     }
     if let Some(pipe) = &row.file.pipe {
         queues(&mut lines, pipe.queues.as_deref(), row.is_closed(), facts);
+        findings(&mut lines, screen, facts);
         describe_pipe(&mut lines, pipe);
     }
     if let Some(epoll) = &row.file.epoll {
         watches(&mut lines, epoll, facts);
     }
+    if row.file.socket.is_none() && row.file.pipe.is_none() {
+        findings(&mut lines, screen, facts);
+    }
     file(&mut lines, screen, facts);
     lines.lines
+}
+
+/// What lints found, if anything: it comes before everything that can't be opened.
+fn findings(lines: &mut Lines, screen: &FileScreen, facts: &Facts<'_>) {
+    let row = &screen.row;
+    // A file in flight is nobody's: what is unread in it waits for whoever receives it.
+    let in_flight = matches!(screen.root, Root::Flight { .. });
+    let Some(table) = facts.table.filter(|_| !in_flight && !row.is_closed()) else { return };
+    let watched_by = watchers(&row.file, facts.table);
+    let given = Given {
+        wanted: facts.lints,
+        now: Some(facts.now),
+        timing: screen.timing.as_ref(),
+        watched_by: watched_by.as_deref(),
+        ..Given::default()
+    };
+    let subject = Subject { process: &table.process, file: &row.file, given };
+    let found = subject.findings();
+    if !found.is_empty() {
+        lines.section("Findings");
+        lints::tell(lines, found);
+    }
 }
 
 /// The queues side by side.

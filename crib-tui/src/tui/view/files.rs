@@ -7,9 +7,10 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 
 use super::layout::Regions;
-use super::{cells, say};
+use super::{cells, lints, say};
 use crate::model::column::Value;
 use crate::model::{AccessMode, Changed, File, Presence, ProcessState, Queued, Seen, TrackedFile};
+use crate::tui::app::files::FileKey;
 use crate::tui::app::{App, Files, Phase};
 use crate::tui::format::{age, flags, push_flags, queue, shifted};
 use crate::tui::theme::{Glyphs, Theme};
@@ -21,6 +22,8 @@ pub struct Context {
     /// How long after the first reading that is.
     now: Duration,
     shift: u16,
+    /// The rows on the screen about which lints found something.
+    troubled: Vec<FileKey>,
 }
 
 /// The columns.
@@ -202,14 +205,25 @@ pub fn draw(app: &App, files: &Files, regions: &Regions, buffer: &mut Buffer) {
     let Some(table) = files.table.as_ref().filter(|_| !files.order.is_empty()) else {
         return say(buffer, regions.body, &nothing(files), app.theme.dim, &app.theme);
     };
-    let context = Context { theme: app.theme, now: table.elapsed, shift: files.shift };
     let at = |index: usize| &table.rows[files.order[index] as usize];
+    let seen = (files.cursor.offset()..files.order.len()).take(regions.body.height.into());
+    let troubled = seen
+        .map(at)
+        .filter(|row| !lints::subject(table, row, files.arrangement.lints).found().is_empty());
+    let troubled = troubled.map(|row| row.file.key()).collect();
+    let context = Context { theme: app.theme, now: table.elapsed, shift: files.shift, troubled };
     let rows = Rows {
         len: files.order.len(),
         offset: files.cursor.offset(),
         selected: files.cursor.index(),
         at: &at,
-        look: |row, context: &Context| look(row, &context.theme),
+        look: |row, context: &Context| {
+            let there = matches!(row.presence, Presence::Open | Presence::New { .. });
+            match there && context.troubled.contains(&row.file.key()) {
+                true => ("!", context.theme.warning),
+                false => look(row, &context.theme),
+            }
+        },
     };
     draw_rows(buffer, regions.body, COLUMNS, &rows, &context, &app.theme);
 }

@@ -14,6 +14,7 @@ const LEGEND: &[(&str, &str)] = &[
     ("+", "opened since the first reading, for three readings"),
     ("-", "closed, for three readings"),
     ("?", "not in an incomplete reading, so perhaps still open"),
+    ("!", "in trouble, or it looks like it: L lists how, and so does Enter"),
     ("RECV-Q", "messages/bytes that wait for this file's reader"),
     ("SEND-Q", "messages/bytes sent and not yet taken by the other end"),
     ("SIZE/POS", "size, and the position in it unless that is 0; /end at its end"),

@@ -10,6 +10,7 @@ pub mod help;
 pub mod layout;
 pub mod leaks;
 mod lines;
+pub mod lints;
 pub mod packet;
 pub mod picker;
 pub mod queue;
@@ -53,6 +54,7 @@ pub fn draw(app: &App, frame: &mut Frame<'_>) {
             Some(Body::Groups(screen)) => groups::draw(app, files, screen, &regions, buffer),
             Some(Body::Leaks(screen)) => leaks::draw(files, screen, &regions, buffer, &app.theme),
             Some(Body::Ends(screen)) => screen.sheet.draw(buffer, regions.body, &app.theme),
+            Some(Body::Lints(screen)) => screen.sheet.draw(buffer, regions.body, &app.theme),
         },
         (None, None) => picker::draw(app, &regions, buffer),
     }

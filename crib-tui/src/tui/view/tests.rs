@@ -2,6 +2,7 @@
 
 mod drill;
 mod ends;
+mod lints;
 mod session;
 mod watching;
 

@@ -1,10 +1,11 @@
 //! The state of the screen about one file.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::Link;
-use crate::model::{File, Presence, Seen, TrackedFile};
+use crate::model::lint::Timing;
+use crate::model::{File, FilesTable, Presence, TrackedFile};
 use crate::tui::view::file::{self as view, Facts};
 use crate::tui::widget::sheet::Sheet;
 
@@ -14,6 +15,10 @@ pub struct FileScreen {
     pub root: Root,
     /// The file as last read.
     pub row: TrackedFile,
+    /// Since when something about it has been as it is.
+    pub timing: Option<Timing>,
+    /// When it was last read.
+    read: SystemTime,
     /// What there is to say about it.
     pub sheet: Sheet<Link>,
 }
@@ -37,22 +42,17 @@ pub enum Root {
 
 impl FileScreen {
     /// A file that is in the table.
-    pub fn of_row(row: &TrackedFile) -> Option<Self> {
+    pub fn of_row(row: &TrackedFile, table: &FilesTable) -> Option<Self> {
         let root = Root::Descriptor { fd: row.file.fd?, tid: row.file.tid };
-        Some(Self { root, row: row.clone(), sheet: Sheet::default() })
+        let (timing, read) = (table.timing(row).copied(), table.time);
+        Some(Self { root, row: row.clone(), timing, read, sheet: Sheet::default() })
     }
 
-    /// A file of which no more is known yet than `file` says, seen so long after the first reading.
-    pub fn of_file(root: Root, file: File, elapsed: Duration) -> Self {
-        let row = TrackedFile {
-            file: Arc::new(file),
-            seen: Seen::at_least_since(elapsed),
-            track: None,
-            presence: Presence::Open,
-            recv: Default::default(),
-            send: Default::default(),
-        };
-        Self { root, row, sheet: Sheet::default() }
+    /// A file of which no more is known yet than `file` says.
+    pub fn of_file(root: Root, file: File, now: SystemTime, elapsed: Duration) -> Self {
+        let row = TrackedFile::found(Arc::new(file), elapsed);
+        let timing = Timing::begin(&row.file, now);
+        Self { root, row, timing, read: now, sheet: Sheet::default() }
     }
 
     /// Whether `file`, which stands in the same place, is this very file.
@@ -62,6 +62,9 @@ impl FileScreen {
 
     /// Takes in what was read of it.
     pub fn take(&mut self, file: File, facts: &Facts<'_>) {
+        let before = (&*self.row.file, self.timing.as_ref());
+        self.timing = Timing::next(before, self.read, &file, facts.now);
+        self.read = facts.now;
         self.row.file = Arc::new(file);
         // What is read is open.
         if !matches!(self.row.presence, Presence::New { .. }) {

@@ -4,6 +4,7 @@ pub mod ends;
 pub mod file;
 pub mod groups;
 pub mod leaks;
+pub mod lints;
 pub mod packet;
 pub mod queue;
 
@@ -13,6 +14,7 @@ pub use self::ends::EndsScreen;
 pub use self::file::{FileScreen, Root};
 pub use self::groups::GroupsScreen;
 pub use self::leaks::{LeakLink, LeaksScreen};
+pub use self::lints::LintsScreen;
 pub use self::packet::PacketScreen;
 pub use self::queue::QueueScreen;
 use crate::model::{Family, File, FileId, Protocol, Queue, QueueName, SocketType};
@@ -44,6 +46,8 @@ pub enum Body {
     Leaks(Box<LeaksScreen>),
     /// The other end of a file.
     Ends(Box<EndsScreen>),
+    /// What lints found in the process.
+    Lints(LintsScreen),
 }
 
 /// Whether what a screen shows is there.
@@ -94,6 +98,15 @@ pub enum Link {
         /// Whether it is listed among those of the same open file, and not as an end: it may be
         /// both.
         holder: bool,
+    },
+    /// A file in the table.
+    File {
+        /// The thread in whose own table it is.
+        tid: Option<u32>,
+        /// Its descriptor.
+        fd: Option<u32>,
+        /// Which file that is.
+        file: Option<FileId>,
     },
 }
 
@@ -155,6 +168,7 @@ impl Screen {
             Body::Groups(_) => Context::Groups,
             Body::Leaks(_) => Context::Leaks,
             Body::Ends(_) => Context::Ends,
+            Body::Lints(_) => Context::Lints,
         }
     }
 

@@ -1,0 +1,305 @@
+//! Each lint finds the file that is in trouble, and nothing in the one beside it that looks alike
+//! and is well.
+
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use crate::support::command::{crib_top, file_rows, only_process};
+use crate::support::privilege::needs_bpf;
+use crate::support::skipped;
+use crate::support::terminal::Terminal;
+use crate::support::workload::Workload;
+
+/// How long to watch: more than what is called long.
+const TIME: &str = "6s";
+
+type Names = BTreeSet<String>;
+
+fn workload() -> &'static Workload {
+    static WORKLOAD: OnceLock<Workload> = OnceLock::new();
+    // It ends with the tests, whose end closes its standard input.
+    WORKLOAD.get_or_init(|| Workload::start(["lints"]))
+}
+
+fn watched(pid: u64, source: &str) -> Value {
+    let pid = pid.to_string();
+    let arguments = ["lint", "-p", &pid, "--for", TIME, "-J", "--source", source];
+    crib_top(arguments).expect_code(0).json()
+}
+
+/// What was found in the workload over time: read once, for all tests.
+fn document() -> &'static Value {
+    static DOCUMENT: OnceLock<Value> = OnceLock::new();
+    DOCUMENT.get_or_init(|| watched(workload().pid().into(), "bpf"))
+}
+
+/// The names of what was found about a descriptor.
+fn found_at(document: &Value, fd: &Value) -> Names {
+    let findings = document["findings"].as_array().expect("findings is a list");
+    let of_it = findings.iter().filter(|finding| finding["fd"] == *fd);
+    of_it.map(|finding| finding["name"].as_str().expect("a name").to_owned()).collect()
+}
+
+fn found(label: &str) -> Names {
+    found_at(document(), &workload().file(label).fd.into())
+}
+
+fn names(expected: &[&str]) -> Names {
+    expected.iter().map(|&name| name.to_owned()).collect()
+}
+
+/// That exactly these lints find something.
+#[track_caller]
+fn finds(label: &str, expected: &[&str]) {
+    assert_eq!(found(label), names(expected), "{label}: {:#}", document()["findings"]);
+}
+
+/// That this lint finds something, whatever else there is.
+#[track_caller]
+fn finds_among_others(label: &str, expected: &str) {
+    let found = found(label);
+    assert!(found.contains(expected), "{label}: {found:?}");
+}
+
+macro_rules! lints {
+    ($($test:ident { $($label:literal: $expected:expr;)* })*) => {
+        $(#[test]
+        fn $test() {
+            needs_bpf!("a_lint");
+            $(finds($label, &$expected);)*
+        })*
+    };
+}
+
+lints! {
+    close_wait {
+        "close-wait": ["close-wait"];
+        "close-wait-unread": ["close-wait-unread", "unread-unpolled"];
+        "established": [];
+    }
+    tcp_closed_held {
+        "tcp-closed-held": ["tcp-closed-held"];
+        "tcp-fresh": [];
+        "tcp-refused": [];
+    }
+    accept_full {
+        "accept-full": ["accept-full"];
+        "accept-few": [];
+    }
+    socket_error {
+        "socket-error": ["socket-error"];
+        "no-error": [];
+    }
+    udp_drops {
+        "udp-drops": ["udp-drops", "unread-unpolled"];
+        "udp-dropped": ["unread-unpolled"];
+    }
+    send_stuck {
+        "send-stuck": ["send-stuck"];
+        "send-done": [];
+        "moving-sender": [];
+    }
+    unread_unpolled {
+        "unread-unpolled": ["unread-unpolled"];
+        "unread-unpolled-socket": ["unread-unpolled"];
+        "unread-polled": [];
+        "empty-unpolled": [];
+        "moving-reader": [];
+    }
+    peer_gone {
+        "peer-gone": ["peer-gone"];
+        "peer-gone-seqpacket": ["peer-gone"];
+        "peer-gone-dgram": ["peer-gone"];
+        "peer-shut-down": [];
+        "peer-there-dgram": [];
+        "not-accepted": [];
+    }
+    files_in_flight {
+        "files-in-flight": ["files-in-flight", "unread-unpolled"];
+        "no-files-in-flight": ["unread-unpolled"];
+    }
+    deleted_open {
+        "deleted-open": ["deleted-open"];
+        "deleted-empty": [];
+        "not-deleted": [];
+        "memfd": [];
+    }
+}
+
+#[test]
+fn zero_window() {
+    needs_bpf!("zero_window");
+    finds_among_others("zero-window", "zero-window");
+    finds("established-client", &[]);
+}
+
+#[test]
+fn retransmitting() {
+    needs_bpf!("retransmitting");
+    finds("retransmitting", &["retransmitting", "send-stuck"]);
+    finds("established-client", &[]);
+}
+
+#[test]
+fn inherited_fd() {
+    needs_bpf!("inherited_fd");
+    if std::fs::read("/proc/self/syscall").is_err() {
+        return skipped("inherited_fd", "this kernel does not tell which calls threads are in");
+    }
+    let child = &workload().report["child"];
+    let pid = child["pid"].as_u64().expect("a pid");
+    let document = watched(pid, "bpf");
+    for file in child["files"].as_array().expect("a list") {
+        let expected: &[&str] = match file["label"].as_str() {
+            Some("inherited-unused") => &["inherited-fd"],
+            _ => &[],
+        };
+        assert_eq!(found_at(&document, &file["fd"]), names(expected), "{file}: {document:#}");
+    }
+    let seen = document["findings"][0]["seen"].as_str().expect("a sentence");
+    assert!(seen.contains(&format!("its parent {}", workload().pid())), "{seen}");
+    // The child's limit is the one of before.
+    assert_eq!(found_at(&document, &Value::Null), names(&[]));
+}
+
+#[test]
+fn fd_limit() {
+    needs_bpf!("fd_limit");
+    assert_eq!(found_at(document(), &Value::Null), names(&["fd-limit"]));
+    let (count, limit) = (&document()["fd_count"], &document()["fd_limit"]);
+    let finding = &document()["findings"][0];
+    let seen = finding["seen"].as_str().expect("a sentence");
+    assert!(seen.starts_with(&format!("{count} of {limit} descriptors")), "{seen}");
+    for text in ["means", "look"] {
+        assert!(finding[text].as_str().is_some_and(|text| !text.is_empty()), "{finding}");
+    }
+}
+
+#[test]
+fn one_reading_claims_nothing_that_takes_time() {
+    needs_bpf!("one_reading_claims_nothing_that_takes_time");
+    // By then the connections that are closed have been for long, which TCP tells.
+    document();
+    let pid = workload().pid().to_string();
+    let document = crib_top(["files", "-p", &pid, "-J"]).expect_code(0).json();
+    let process = only_process(&document);
+    assert_eq!(process["lints"][0]["name"], "fd-limit");
+    let of = |process: &Value, label: &str| -> Names {
+        let fd = workload().file(label).fd;
+        let file = file_rows(process).iter().find(|file| file["fd"] == fd).expect("it is open");
+        let lints = file["lints"].as_array().expect("a list");
+        lints.iter().map(|lint| lint["name"].as_str().expect("a name").into()).collect()
+    };
+    let at_once = [
+        "close-wait",
+        "close-wait-unread",
+        "tcp-closed-held",
+        "zero-window",
+        "retransmitting",
+        "accept-full",
+        "socket-error",
+        "peer-gone",
+        "deleted-open",
+    ];
+    for label in at_once {
+        assert_eq!(of(process, label), names(&[label]), "{label}");
+    }
+    let over_time = ["send-stuck", "unread-unpolled", "files-in-flight"];
+    for label in over_time.into_iter().chain(["established", "udp-drops", "udp-dropped"]) {
+        assert_eq!(of(process, label), names(&[]), "{label}");
+    }
+    // A dump has them, too.
+    let dump = crib_top(["dump", "-p", &pid, "-J", "--payload", "0"]).expect_code(0).json();
+    let dumped = of(only_process(&dump), "retransmitting");
+    assert_eq!(dumped, names(&["retransmitting"]));
+}
+
+#[test]
+fn the_column_can_be_shown_and_filtered_and_lints_switched_off() {
+    needs_bpf!("the_column_can_be_shown_and_filtered_and_lints_switched_off");
+    let pid = workload().pid().to_string();
+    let rows = |filter: &str, more: &[&str]| {
+        let arguments = ["files", "-p", &pid, "-n", "-o", "LINT,FD", "-Q", filter];
+        crib_top(arguments.into_iter().chain(more.iter().copied()))
+    };
+    let run = rows("LINT =~ 'peer-gone'", &[]).expect_code(0);
+    let gone: Vec<&str> = run.text().lines().collect();
+    assert!(gone.len() == 3 && gone.iter().all(|row| row.starts_with("peer-gone ")), "{gone:?}");
+    rows("LINT", &["--no-lint", "all"]).expect_code(1);
+    rows("LINT =~ 'peer-gone'", &["--no-lint", "peer-gone,fd-limit"]).expect_code(1);
+    let run = crib_top(["lint", "-p", &pid, "--no-lint", "nonsense"]).expect_code(2);
+    run.expect_one_line_error("peer-gone");
+}
+
+#[test]
+fn a_list_for_people_has_all_three_texts() {
+    needs_bpf!("a_list_for_people_has_all_three_texts");
+    let pid = workload().pid().to_string();
+    let run = crib_top(["lint", "-p", &pid, "-Q", "LINT =~ 'peer-gone'"]).expect_code(0);
+    let count = |start: &str| run.text().lines().filter(|line| line.starts_with(start)).count();
+    // Three sockets, and the process's limit.
+    assert_eq!((count("fd "), count("the process")), (3, 1), "{}", run.text());
+    for text in ["    seen     ", "    means    ", "    look at  "] {
+        assert_eq!(count(text), 4, "{}", run.text());
+    }
+    let list = crib_top(["--list-lints"]).expect_code(0);
+    assert!(list.text().lines().any(|line| line.starts_with("inherited-fd ")), "{}", list.text());
+}
+
+#[test]
+fn the_live_table_marks_what_is_in_trouble_and_lists_it() {
+    needs_bpf!("the_live_table_marks_what_is_in_trouble_and_lists_it");
+    let pid = workload().pid().to_string();
+    let mut terminal = Terminal::start(&["-p", &pid, "--source", "bpf", "-d", "200ms"], 140, 60);
+    let marked = |label: &str| {
+        let fd = workload().file(label).fd.to_string();
+        move |screen: &str| {
+            screen.lines().any(|line| {
+                line.strip_prefix('!').and_then(|rest| rest.split_whitespace().next()) == Some(&fd)
+            })
+        }
+    };
+    // At once, and after a while.
+    terminal.wait_until("a mark", marked("peer-gone"));
+    let screen = terminal.wait_until("another mark", marked("close-wait"));
+    assert!(!marked("established")(&screen) && !marked("unread-polled")(&screen), "{screen}");
+    terminal.send("L");
+    let list = terminal.wait_until("the list", |screen| {
+        ["findings", "fd-limit: ", "close-wait: ", "means", "look at"]
+            .iter()
+            .all(|text| screen.contains(text))
+    });
+    // Others may come before it, such as what the workload was started with.
+    let title = format!("fd {} ", workload().file("close-wait").fd);
+    let titles = list.lines().filter(|line| line.starts_with("fd "));
+    let above = titles.take_while(|line| !line.starts_with(&title)).count();
+    terminal.send(&format!("g{}\r", "\x1b[B".repeat(above)));
+    terminal.wait_until("the file", |screen| {
+        screen.contains("close-wait: in CLOSE-WAIT") && screen.contains("MESSAGES")
+    });
+    terminal.send("\x1b");
+    terminal.wait_until("the list again", |screen| {
+        screen.contains("> findings ") && !screen.contains("> findings > ")
+    });
+    terminal.send("q");
+    assert_eq!(terminal.expect_end().code, 0);
+}
+
+/// /proc knows less: what it does not tell is not claimed, and what it tells is the same.
+#[test]
+fn procfs_finds_no_more_than_bpf() {
+    needs_bpf!("procfs_finds_no_more_than_bpf");
+    let document = watched(workload().pid().into(), "procfs");
+    for file in workload().files() {
+        let found = found_at(&document, &file.fd.into());
+        let bpf = found_at(self::document(), &file.fd.into());
+        assert!(found.is_subset(&bpf), "{}: {found:?} and {bpf:?}", file.label);
+    }
+    for label in ["close-wait", "accept-full", "udp-drops", "peer-gone", "deleted-open"] {
+        let fd = workload().file(label).fd;
+        assert!(found_at(&document, &fd.into()).contains(label), "{label}");
+    }
+    assert_eq!(found_at(&document, &Value::Null), names(&["fd-limit"]));
+}
