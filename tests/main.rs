@@ -17,6 +17,7 @@ mod lifetimes;
 mod namespaces;
 mod parity;
 mod pcap;
+mod privileges;
 mod ps;
 mod queues;
 mod scale;

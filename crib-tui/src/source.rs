@@ -1,7 +1,9 @@
 //! The choice of where to read from: the kernel's structures where that is possible, else /proc.
 
+use crate::kernel::{self, Wanted};
 use crate::model::{Dump, DumpReading, FilesReading, ProcessesReading, ReadError, Source};
-use crate::{kernel, procfs};
+use crate::privileges::{self, Needs};
+use crate::procfs;
 
 /// What the user asked for with `--source`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -54,6 +56,20 @@ impl Reader {
     /// Why /proc is read although nobody asked for it.
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
+    }
+
+    /// Loads now whatever will be needed, and says what reading needs from then on.
+    ///
+    /// # Errors
+    /// [`ReadError::Missing`] when BPF can't give the one thing that is wanted.
+    pub fn prepare(&mut self, wanted: Wanted) -> Result<Needs, ReadError> {
+        match &mut self.inner {
+            Inner::Bpf(reader) => {
+                reader.prepare(wanted)?;
+                Ok(reader.needs())
+            }
+            Inner::Procfs => Ok(privileges::PROCFS),
+        }
     }
 
     /// Reads the open files of one process.

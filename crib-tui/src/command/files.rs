@@ -2,12 +2,14 @@
 
 use std::io::Write;
 
-use super::{Streams, find_all, kernel_release, open};
+use super::{Streams, find_all, keep, kernel_release, open};
 use crate::export::json::{self, FilesOf, Header};
 use crate::export::table;
 use crate::failure::{Code, Failure};
+use crate::kernel::Wanted;
 use crate::model::column::{Table, find};
 use crate::model::{FileRow, Files, FilesReading};
+use crate::privileges::NOTHING;
 use crate::settings::{Format, Output, Style, Target};
 use crate::source::SourceChoice;
 
@@ -21,7 +23,7 @@ pub(super) fn run<O: Write>(
     streams: &mut Streams<'_, O>,
 ) -> Result<(), Failure> {
     let pids = find_all(targets)?;
-    let mut reader = open(source, streams.note)?;
+    let mut reader = open(source, Wanted::Files, streams.note)?;
     let mut readings = Vec::with_capacity(pids.len());
     let mut worst = None;
     for pid in pids {
@@ -34,6 +36,7 @@ pub(super) fn run<O: Write>(
             }
         }
     }
+    keep(NOTHING)?;
     let Some(first) = readings.first() else {
         return Err(Failure::Said(worst.unwrap_or(Code::Nothing)));
     };

@@ -35,6 +35,7 @@ use self::signals::{Asked, Signals};
 use self::terminal::{Guard, Keyboard, Screen, is_taken, means_gone};
 use self::theme::Theme;
 use self::worker::Worker;
+use crate::privileges::{self, Needs};
 use crate::source::{Reader, SourceChoice};
 
 /// What the command line and the environment say about the UI.
@@ -57,6 +58,11 @@ pub struct Options {
 /// How often to look whether the terminal is still there.
 const TERMINAL_CHECK: Duration = Duration::from_millis(500);
 
+/// What the UI needs to begin with. Its threads give up most of that soon.
+pub fn needs() -> Needs {
+    privileges::LOADING | privileges::SYMBOLS | privileges::PROCFS | privileges::WRITING
+}
+
 /// Runs the UI until the user quits, a signal ends it or the terminal goes away.
 ///
 /// The source is opened first, with the terminal as it is, so that a failure to do so is an
@@ -70,6 +76,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let filter = options.filter.as_deref().map(ActiveFilter::parse).transpose()?.flatten();
     let choice = options.source;
     let (worker, opened) = Worker::start(move || Reader::open(choice)).await?;
+    // Only the thread that reads needs anything; those that are started later have nothing either.
+    privileges::keep(privileges::NOTHING).context("giving up privileges")?;
     let app = App::new(
         options.pid,
         filter,

@@ -1,5 +1,6 @@
 //! The reading thread: it owns the source, and however long the kernel takes, no key waits.
 
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -9,11 +10,12 @@ use tokio::sync::{mpsc as replies, oneshot};
 use super::arrangement::Arrangement;
 use super::capture::{self, WriteRequest};
 use crate::export::pcap;
+use crate::kernel::Wanted;
 use crate::model::{
     Dump, DumpReading, FilesReading, FilesTable, History, ProcessState, ProcessesReading,
     ReadError, Source,
 };
-use crate::source;
+use crate::{privileges, source};
 
 /// What the reading thread is asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -167,6 +169,14 @@ pub trait Readings {
     /// # Errors
     /// As [`source::Reader::dump`].
     fn dump(&mut self, request: &Dump) -> Result<DumpReading, ReadError>;
+    /// Loads what may be needed later, and gives up what is needed for that alone. Called once,
+    /// after the first answer, which does not wait for it.
+    ///
+    /// # Errors
+    /// When privileges can't be given up.
+    fn settle(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Readings for source::Reader {
@@ -188,6 +198,12 @@ impl Readings for source::Reader {
 
     fn dump(&mut self, request: &Dump) -> Result<DumpReading, ReadError> {
         self.dump(request)
+    }
+
+    fn settle(&mut self) -> io::Result<()> {
+        // What can't be had is said when it is asked for.
+        let needs = self.prepare(Wanted::Everything).unwrap_or(privileges::PROCFS);
+        privileges::keep_for_files_here(needs)
     }
 }
 
@@ -257,6 +273,7 @@ fn serve<R: Readings>(
     replies: &replies::UnboundedSender<Reply>,
 ) {
     let mut session = Session::default();
+    let mut settled = false;
     for request in requests {
         let reply = match request {
             Request::Processes => Reply::Processes(read_processes(readings)),
@@ -277,6 +294,11 @@ fn serve<R: Readings>(
         if replies.send(reply).is_err() {
             return;
         }
+        if !settled && readings.settle().is_err() {
+            // It goes on with no more than it has a right to, or not at all.
+            return;
+        }
+        settled = true;
     }
 }
 

@@ -6,13 +6,15 @@ mod pause;
 use std::io::Write;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{Streams, find, kernel_release, open};
+use super::{Streams, find, keep, kernel_release, say_source};
 use crate::export::json::Header;
 use crate::export::leaks as export;
 use crate::failure::{Code, Failure};
+use crate::kernel::Wanted;
 use crate::model::groups::Groups;
 use crate::model::leaks::Leaks as Report;
 use crate::model::{FilesReading, Process, ProcessState, ReadError, Source};
+use crate::privileges::{NOTHING, STACKS};
 use crate::procfs::{self, Image};
 use crate::settings::{Format, Leaks, Style, Target};
 use crate::source::{Reader, SourceChoice};
@@ -30,14 +32,19 @@ pub(super) fn run<O: Write>(
     streams: &mut Streams<'_, O>,
 ) -> Result<(), Failure> {
     let pid = find(target)?;
-    let mut reader = open(source, streams.note)?;
+    let mut reader = Reader::open(source)?;
+    let needs = reader.prepare(Wanted::Files)?;
+    say_source(&reader, streams.note);
     let mut watch = Watch::begin(&mut reader, pid, leaks, streams.note)?;
+    // What traces is attached. Who is to be told who opens files reads the code for it.
+    keep(needs | if watch.traced.is_some() { STACKS } else { NOTHING })?;
     let end = watch.run(&mut reader, leaks);
     if end.is_err() && watch.groups.readings() < 2 {
         // Nothing was seen that could be told.
         return end;
     }
     let report = watch.report();
+    keep(NOTHING)?;
     match format {
         Format::Table => {
             let layout = streams.layout(headings, style);
