@@ -67,6 +67,7 @@ fn watch(settings: Watch, source: SourceChoice, style: Style) -> Result<(), Fail
         pid,
         source,
         delay: settings.delay,
+        payload: settings.payload,
         ascii: style.ascii,
         color: style.color,
         filter: settings.filter,

@@ -21,6 +21,8 @@ pub enum SourceChoice {
 pub struct Reader {
     inner: Inner,
     reason: Option<String>,
+    /// Bytes of each message at most, whatever is asked for.
+    payload: u32,
 }
 
 enum Inner {
@@ -34,8 +36,9 @@ impl Reader {
     /// # Errors
     /// [`ReadError::Missing`] when BPF was insisted on and can't be had.
     pub fn open(choice: SourceChoice) -> Result<Self, ReadError> {
-        let bpf = |reader| Self { inner: Inner::Bpf(Box::new(reader)), reason: None };
-        let procfs = |reason| Self { inner: Inner::Procfs, reason };
+        let bpf =
+            |reader| Self { inner: Inner::Bpf(Box::new(reader)), reason: None, payload: u32::MAX };
+        let procfs = |reason| Self { inner: Inner::Procfs, reason, payload: u32::MAX };
         match choice {
             SourceChoice::Procfs => Ok(procfs(None)),
             SourceChoice::Bpf => kernel::Reader::open().map(bpf),
@@ -43,6 +46,11 @@ impl Reader {
                 Ok(kernel::Reader::open().map_or_else(|error| procfs(Some(error.to_string())), bpf))
             }
         }
+    }
+
+    /// The same, which reads no more than so many bytes of each message.
+    pub fn limited_to(self, payload: u32) -> Self {
+        Self { payload, ..self }
     }
 
     /// Where its readings come from.
@@ -91,6 +99,9 @@ impl Reader {
     /// open; [`ReadError::Missing`] from /proc, which knows nothing of queues.
     pub fn dump(&mut self, request: &Dump) -> Result<DumpReading, ReadError> {
         match &mut self.inner {
+            Inner::Bpf(reader) if request.payload > self.payload => {
+                reader.dump(&Dump { payload: self.payload, ..request.clone() })
+            }
             Inner::Bpf(reader) => reader.dump(request),
             Inner::Procfs => Err(ReadError::Missing {
                 what: self.reason.as_ref().map_or_else(

@@ -42,9 +42,14 @@ pub(super) fn run<O: Write>(
             outline.file(&mut streams.out, &reading.process, &reading.files[0])?;
         }
         PacketsOutput::Pcap(PcapTarget::Stdout) => pcap::write(&mut streams.out, &reading)?,
-        PacketsOutput::Pcap(PcapTarget::File(path)) => pcap::create(path)
-            .and_then(|file| pcap::write(file, &reading))
-            .map_err(|error| Failure::File { path: path.clone(), error })?,
+        PacketsOutput::Pcap(PcapTarget::File(path)) => {
+            let write = || {
+                let mut file = pcap::create(path)?;
+                pcap::write(&mut file, &reading)?;
+                file.finish()
+            };
+            write().map_err(|error| Failure::File { path: path.clone(), error })?;
+        }
         PacketsOutput::Json | PacketsOutput::JsonLines => {
             let header = Header::new(Source::Bpf, kernel_release(), reading.time);
             let file = reading.files.swap_remove(0);

@@ -47,6 +47,8 @@ pub struct Options {
     pub source: SourceChoice,
     /// How often to read.
     pub delay: Duration,
+    /// Bytes of each queued message to read at most, where there is such a limit.
+    pub payload: Option<u32>,
     /// Draw with ASCII characters only.
     pub ascii: bool,
     /// Use colours.
@@ -74,8 +76,9 @@ pub fn needs() -> Needs {
 /// IO error when there is no terminal.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let filter = options.filter.as_deref().map(ActiveFilter::parse).transpose()?.flatten();
-    let choice = options.source;
-    let (worker, opened) = Worker::start(move || Reader::open(choice)).await?;
+    let (choice, payload) = (options.source, options.payload.unwrap_or(u32::MAX));
+    let open = move || Ok(Reader::open(choice)?.limited_to(payload));
+    let (worker, opened) = Worker::start(open).await?;
     // Only the thread that reads needs anything; those that are started later have nothing either.
     privileges::keep(privileges::NOTHING).context("giving up privileges")?;
     let app = App::new(
