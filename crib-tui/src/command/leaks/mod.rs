@@ -14,7 +14,7 @@ use crate::kernel::Wanted;
 use crate::model::groups::Groups;
 use crate::model::leaks::Leaks as Report;
 use crate::model::{FilesReading, Process, ProcessState, ReadError, Source};
-use crate::privileges::{NOTHING, STACKS};
+use crate::privileges::{NOTHING, PROCFS, STACKS};
 use crate::procfs::{self, Image};
 use crate::settings::{Format, Leaks, Style, Target};
 use crate::source::{Reader, SourceChoice};
@@ -36,8 +36,9 @@ pub(super) fn run<O: Write>(
     let needs = reader.prepare(Wanted::Files)?;
     say_source(&reader, streams.note);
     let mut watch = Watch::begin(&mut reader, pid, leaks, streams.note)?;
-    // What traces is attached. Who is to be told who opens files reads the code for it.
-    keep(needs | if watch.traced.is_some() { STACKS } else { NOTHING })?;
+    // What traces is attached. The auxiliary vector is the process's user's alone; who is to be
+    // told who opens files reads the code for it.
+    keep(needs | if watch.traced.is_some() { STACKS } else { PROCFS })?;
     let end = watch.run(&mut reader, leaks);
     if end.is_err() && watch.groups.readings() < 2 {
         // Nothing was seen that could be told.
