@@ -146,11 +146,21 @@ fn nothing_is_left_of_root_when_a_command_prints() {
 fn the_ui_keeps_what_it_reads_with_in_the_thread_that_reads() {
     needs_bpf!("the_ui_keeps_what_it_reads_with_in_the_thread_that_reads");
     let workload = Workload::start(["queues"]);
-    let mut terminal = Terminal::start(&["-p", &workload.pid().to_string()], 100, 30);
+    let own = tempfile::tempdir().expect("a temporary directory");
+    let others = tempfile::tempdir().expect("a temporary directory");
+    ui_keeps(&workload, own.path(), &[]);
+    // In reserve where root may not write in a directory by being its user.
+    if is_root("the_ui_keeps_what_it_reads_with_in_the_thread_that_reads, in another's directory") {
+        std::os::unix::fs::chown(others.path(), Some(NOBODY), None).expect("we are root");
+        ui_keeps(&workload, others.path(), &[Capability::CAP_DAC_OVERRIDE]);
+    }
+}
+
+fn ui_keeps(workload: &Workload, directory: &Path, reserved: &[Capability]) {
+    let arguments = ["-p", &workload.pid().to_string()];
+    let mut terminal = Terminal::start_in(directory, &arguments, 100, 30);
     terminal.wait_for("ESTABLISHED");
-    let reading = mask(&[Capability::CAP_SYS_PTRACE]);
-    // In reserve where root may not write in this directory by being its user.
-    let writing = mask(&[Capability::CAP_DAC_OVERRIDE]);
+    let (reading, writing) = (mask(&[Capability::CAP_SYS_PTRACE]), mask(reserved));
     let allowed = |thread: &Thread| match thread.name.as_str() {
         "reader" => (reading, reading | writing),
         _ => (0, 0),
@@ -179,6 +189,45 @@ fn leaks_keeps_what_it_looks_up_code_with() {
         Capability::CAP_CHECKPOINT_RESTORE,
     ]);
     wait_for("leaks without BPF", || keeps_to(&threads(running.0.id()), |_| (reading, reading)));
+}
+
+/// Its children may have what it has, and the processes that are looked into have nothing.
+#[test]
+fn bench_keeps_what_its_children_need_and_no_more() {
+    needs_bpf!("bench_keeps_what_its_children_need_and_no_more");
+    let plan = ["--fds", "200", "--sockets", "10", "--packets", "2", "--rounds", "500"];
+    let running = stuck(&[&["bench"][..], &plan].concat());
+    let reading = mask(&[
+        Capability::CAP_BPF,
+        Capability::CAP_PERFMON,
+        Capability::CAP_SYS_RESOURCE,
+        Capability::CAP_SYSLOG,
+        Capability::CAP_SYS_PTRACE,
+        Capability::CAP_DAC_READ_SEARCH,
+    ]);
+    let forcing = mask(&[Capability::CAP_NET_ADMIN]);
+    let all = reading | forcing;
+    wait_for("bench with what it needs", || {
+        let threads = threads(running.0.id());
+        let kept = |thread: &Thread| {
+            thread.effective & !reading == 0
+                && thread.permitted & !all == 0
+                && thread.bounding & !all == 0
+                && thread.inheritable | thread.ambient == 0
+                && thread.no_new_privs
+        };
+        let kept = !threads.is_empty() && threads.iter().all(kept);
+        if kept { Ok(()) } else { Err(format!("{threads:x?}")) }
+    });
+    wait_for("the processes that are looked into", || {
+        let path = format!("/proc/{0}/task/{0}/children", running.0.id());
+        let children = fs::read_to_string(path).unwrap_or_default();
+        let masks = children.split_whitespace().filter_map(|pid| pid.parse().ok()).map(threads);
+        let idle = |threads: &Vec<Thread>| {
+            threads.iter().any(|thread| thread.no_new_privs && thread.permitted & !forcing == 0)
+        };
+        if masks.filter(idle).count() >= 2 { Ok(()) } else { Err(children) }
+    });
 }
 
 /// crib-top and the workload where everybody can start them, and crib-top with these file
