@@ -32,7 +32,7 @@ complete -c crib-top -n "__fish_crib_top_needs_command" -s d -l delay -d 'Time b
 complete -c crib-top -n "__fish_crib_top_needs_command" -l source -d 'Where to read from' -r -f -a "auto\t'BPF where it is possible, else /proc, saying why'
 bpf\t'BPF, or an error that says what is missing'
 procfs\t'/proc, even where BPF would be possible'"
-complete -c crib-top -n "__fish_crib_top_needs_command" -l payload -d 'Bytes to read of each queued message at most; 0 for none [default: 4K]' -r
+complete -c crib-top -n "__fish_crib_top_needs_command" -l payload -d 'Bytes to read of each queued message at most; 0 for none [default: 4K, in the live view what is shown]' -r
 complete -c crib-top -n "__fish_crib_top_needs_command" -l list-lints -d 'List the lints, with what each is recognised by and what it means'
 complete -c crib-top -n "__fish_crib_top_needs_command" -s H -l list-columns -d 'List the columns'
 complete -c crib-top -n "__fish_crib_top_needs_command" -s J -l json -d 'Print one JSON document'
@@ -58,7 +58,7 @@ complete -c crib-top -n "__fish_crib_top_using_subcommand files" -s d -l delay -
 complete -c crib-top -n "__fish_crib_top_using_subcommand files" -l source -d 'Where to read from' -r -f -a "auto\t'BPF where it is possible, else /proc, saying why'
 bpf\t'BPF, or an error that says what is missing'
 procfs\t'/proc, even where BPF would be possible'"
-complete -c crib-top -n "__fish_crib_top_using_subcommand files" -l payload -d 'Bytes to read of each queued message at most; 0 for none [default: 4K]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand files" -l payload -d 'Bytes to read of each queued message at most; 0 for none [default: 4K, in the live view what is shown]' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand files" -l peers -d 'Find who has the other end of each file, and who else has it open, among all processes'
 complete -c crib-top -n "__fish_crib_top_using_subcommand files" -l list-lints -d 'List the lints, with what each is recognised by and what it means'
 complete -c crib-top -n "__fish_crib_top_using_subcommand files" -s H -l list-columns -d 'List the columns'
@@ -79,7 +79,7 @@ complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -s d -l delay
 complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -l source -d 'Where to read from' -r -f -a "auto\t'BPF where it is possible, else /proc, saying why'
 bpf\t'BPF, or an error that says what is missing'
 procfs\t'/proc, even where BPF would be possible'"
-complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -l payload -d 'Bytes to read of each queued message at most; 0 for none [default: 4K]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -l payload -d 'Bytes to read of each queued message at most; 0 for none [default: 4K, in the live view what is shown]' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -l hex -d 'Print the bytes of each message, in hexadecimal and as text'
 complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -l list-lints -d 'List the lints, with what each is recognised by and what it means'
 complete -c crib-top -n "__fish_crib_top_using_subcommand packets" -s H -l list-columns -d 'List the columns'
@@ -97,7 +97,7 @@ complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -s d -l delay -d
 complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -l source -d 'Where to read from' -r -f -a "auto\t'BPF where it is possible, else /proc, saying why'
 bpf\t'BPF, or an error that says what is missing'
 procfs\t'/proc, even where BPF would be possible'"
-complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -l payload -d 'Bytes to read of each queued message at most; 0 for none [default: 4K]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -l payload -d 'Bytes to read of each queued message at most; 0 for none [default: 4K, in the live view what is shown]' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -l list-lints -d 'List the lints, with what each is recognised by and what it means'
 complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -s H -l list-columns -d 'List the columns'
 complete -c crib-top -n "__fish_crib_top_using_subcommand dump" -s J -l json -d 'Print one JSON document'
@@ -115,7 +115,7 @@ complete -c crib-top -n "__fish_crib_top_using_subcommand leaks" -s d -l delay -
 complete -c crib-top -n "__fish_crib_top_using_subcommand leaks" -l source -d 'Where to read from' -r -f -a "auto\t'BPF where it is possible, else /proc, saying why'
 bpf\t'BPF, or an error that says what is missing'
 procfs\t'/proc, even where BPF would be possible'"
-complete -c crib-top -n "__fish_crib_top_using_subcommand leaks" -l payload -d 'Bytes to read of each queued message at most; 0 for none [default: 4K]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand leaks" -l payload -d 'Bytes to read of each queued message at most; 0 for none [default: 4K, in the live view what is shown]' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand leaks" -l no-trace -d 'Don\'t trace which calls open files, which slows down every system call a little'
 complete -c crib-top -n "__fish_crib_top_using_subcommand leaks" -l list-lints -d 'List the lints, with what each is recognised by and what it means'
 complete -c crib-top -n "__fish_crib_top_using_subcommand leaks" -s H -l list-columns -d 'List the columns'
@@ -134,7 +134,7 @@ complete -c crib-top -n "__fish_crib_top_using_subcommand lint" -s d -l delay -d
 complete -c crib-top -n "__fish_crib_top_using_subcommand lint" -l source -d 'Where to read from' -r -f -a "auto\t'BPF where it is possible, else /proc, saying why'
 bpf\t'BPF, or an error that says what is missing'
 procfs\t'/proc, even where BPF would be possible'"
-complete -c crib-top -n "__fish_crib_top_using_subcommand lint" -l payload -d 'Bytes to read of each queued message at most; 0 for none [default: 4K]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand lint" -l payload -d 'Bytes to read of each queued message at most; 0 for none [default: 4K, in the live view what is shown]' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand lint" -l list-lints -d 'List the lints, with what each is recognised by and what it means'
 complete -c crib-top -n "__fish_crib_top_using_subcommand lint" -s H -l list-columns -d 'List the columns'
 complete -c crib-top -n "__fish_crib_top_using_subcommand lint" -s J -l json -d 'Print one JSON document'
@@ -151,7 +151,7 @@ complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -s d -l delay -d '
 complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -l source -d 'Where to read from' -r -f -a "auto\t'BPF where it is possible, else /proc, saying why'
 bpf\t'BPF, or an error that says what is missing'
 procfs\t'/proc, even where BPF would be possible'"
-complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -l payload -d 'Bytes to read of each queued message at most; 0 for none [default: 4K]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -l payload -d 'Bytes to read of each queued message at most; 0 for none [default: 4K, in the live view what is shown]' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -l list-lints -d 'List the lints, with what each is recognised by and what it means'
 complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -s H -l list-columns -d 'List the columns'
 complete -c crib-top -n "__fish_crib_top_using_subcommand ps" -s J -l json -d 'Print one JSON document'
@@ -173,7 +173,7 @@ complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -s d -l delay -
 complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -l source -d 'Where to read from' -r -f -a "auto\t'BPF where it is possible, else /proc, saying why'
 bpf\t'BPF, or an error that says what is missing'
 procfs\t'/proc, even where BPF would be possible'"
-complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -l payload -d 'Bytes to read of each queued message at most; 0 for none [default: 4K]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -l payload -d 'Bytes to read of each queued message at most; 0 for none [default: 4K, in the live view what is shown]' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -l list-lints -d 'List the lints, with what each is recognised by and what it means'
 complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -s H -l list-columns -d 'List the columns'
 complete -c crib-top -n "__fish_crib_top_using_subcommand bench" -s J -l json -d 'Print one JSON document'
@@ -190,7 +190,7 @@ complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -s d -l delay 
 complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -l source -d 'Where to read from' -r -f -a "auto\t'BPF where it is possible, else /proc, saying why'
 bpf\t'BPF, or an error that says what is missing'
 procfs\t'/proc, even where BPF would be possible'"
-complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -l payload -d 'Bytes to read of each queued message at most; 0 for none [default: 4K]' -r
+complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -l payload -d 'Bytes to read of each queued message at most; 0 for none [default: 4K, in the live view what is shown]' -r
 complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -l list-lints -d 'List the lints, with what each is recognised by and what it means'
 complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -s H -l list-columns -d 'List the columns'
 complete -c crib-top -n "__fish_crib_top_using_subcommand doctor" -s J -l json -d 'Print one JSON document'

@@ -168,7 +168,8 @@ pub struct Flags {
     #[arg(long, global = true, value_name = "SOURCE", help_heading = "How to read")]
     #[arg(value_enum, default_value_t)]
     pub source: SourceChoice,
-    /// Bytes to read of each queued message at most; 0 for none [default: 4K]
+    /// Bytes to read of each queued message at most; 0 for none [default: 4K, in the live view what
+    /// is shown]
     #[arg(long, global = true, value_name = "N", help_heading = "How to read")]
     pub payload: Option<String>,
 }

@@ -99,6 +99,12 @@ pub enum Failure {
     /// Something could not be written.
     #[error("cannot write to standard output: {0}")]
     Write(#[from] io::Error),
+    /// Capabilities could not be given up.
+    #[error(
+        "cannot give up privileges ({0}), which nothing but a seccomp filter forbids; run it \
+         without one"
+    )]
+    Privileges(io::Error),
     /// Nothing could be measured.
     #[error("{0}")]
     Bench(#[from] BenchError),
@@ -136,7 +142,7 @@ impl Failure {
     pub fn code(&self) -> Code {
         match self {
             Self::Settings(_) | Self::Ambiguous { .. } => Code::Usage,
-            Self::Read(ReadError::Missing { .. }) => Code::Missing,
+            Self::Read(ReadError::Missing { .. }) | Self::Privileges(_) => Code::Missing,
             Self::NoSuchName(_)
             | Self::NothingMatched(_)
             | Self::NoQueues { .. }

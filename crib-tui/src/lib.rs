@@ -12,6 +12,7 @@ pub mod export;
 pub mod failure;
 pub mod kernel;
 pub mod model;
+pub mod privileges;
 pub mod procfs;
 pub mod settings;
 pub mod source;

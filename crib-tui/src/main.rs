@@ -12,7 +12,7 @@ use crib_tui::failure::{Code, Failure};
 use crib_tui::model::ReadError;
 use crib_tui::settings::{Environment, Settings, Style, Task, Watch};
 use crib_tui::source::SourceChoice;
-use crib_tui::{procfs, tui};
+use crib_tui::{privileges, procfs, tui};
 
 fn main() -> ExitCode {
     // Before anything else: this may be one of the processes that `crib-top bench` looks into.
@@ -42,6 +42,11 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
     };
     let Settings { task, source, style, .. } = Settings::resolve(cli, environment)?;
+    let (needs, children) = match &task {
+        Task::Watch(_) => (tui::needs(), privileges::NOTHING),
+        Task::Print(print) => command::needs(print),
+    };
+    privileges::begin(needs, children).map_err(Failure::Privileges)?;
     match task {
         Task::Watch(settings) => watch(settings, source, style),
         Task::Print(print) => {
@@ -62,6 +67,7 @@ fn watch(settings: Watch, source: SourceChoice, style: Style) -> Result<(), Fail
         pid,
         source,
         delay: settings.delay,
+        payload: settings.payload,
         ascii: style.ascii,
         color: style.color,
         filter: settings.filter,

@@ -147,6 +147,9 @@ pub struct Watch {
     pub target: Option<Target>,
     /// Time from one reading to the next.
     pub delay: Duration,
+    /// Bytes of each queued message to read at most; as many as the screen shows where there is
+    /// none.
+    pub payload: Option<u32>,
     /// The filter that the table of files starts with, as it was written, which a person may
     /// go on editing; it is known to be one.
     pub filter: Option<String>,
@@ -248,8 +251,13 @@ fn watch(flags: &Flags, delay: Duration) -> Result<Watch, SettingsError> {
         return Err(SettingsError::SeveralTargets(targets.len()));
     }
     filter::<Files>(flags)?;
-    let (target, lints) = (targets.into_iter().next(), lint::wanted(flags)?);
-    Ok(Watch { target, delay, filter: flags.filter.clone(), lints })
+    Ok(Watch {
+        target: targets.into_iter().next(),
+        delay,
+        payload: flags.payload.as_deref().map(parse_payload).transpose()?,
+        filter: flags.filter.clone(),
+        lints: lint::wanted(flags)?,
+    })
 }
 
 fn print(

@@ -1,9 +1,11 @@
 //! The choice of where to read from: the kernel's structures where that is possible, else /proc.
 
+use crate::kernel::{self, Wanted};
 use crate::model::{
     Dump, DumpReading, FilesReading, ProcessesReading, ReadError, Search, Source, Sweep,
 };
-use crate::{kernel, procfs};
+use crate::privileges::{self, Needs};
+use crate::procfs;
 
 /// What the user asked for with `--source`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -21,6 +23,8 @@ pub enum SourceChoice {
 pub struct Reader {
     inner: Inner,
     reason: Option<String>,
+    /// Bytes of each message at most, whatever is asked for.
+    payload: u32,
 }
 
 enum Inner {
@@ -34,8 +38,9 @@ impl Reader {
     /// # Errors
     /// [`ReadError::Missing`] when BPF was insisted on and can't be had.
     pub fn open(choice: SourceChoice) -> Result<Self, ReadError> {
-        let bpf = |reader| Self { inner: Inner::Bpf(Box::new(reader)), reason: None };
-        let procfs = |reason| Self { inner: Inner::Procfs, reason };
+        let bpf =
+            |reader| Self { inner: Inner::Bpf(Box::new(reader)), reason: None, payload: u32::MAX };
+        let procfs = |reason| Self { inner: Inner::Procfs, reason, payload: u32::MAX };
         match choice {
             SourceChoice::Procfs => Ok(procfs(None)),
             SourceChoice::Bpf => kernel::Reader::open().map(bpf),
@@ -43,6 +48,11 @@ impl Reader {
                 Ok(kernel::Reader::open().map_or_else(|error| procfs(Some(error.to_string())), bpf))
             }
         }
+    }
+
+    /// The same, which reads no more than so many bytes of each message.
+    pub fn limited_to(self, payload: u32) -> Self {
+        Self { payload, ..self }
     }
 
     /// Where its readings come from.
@@ -56,6 +66,20 @@ impl Reader {
     /// Why /proc is read although nobody asked for it.
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
+    }
+
+    /// Loads now whatever will be needed, and says what reading needs from then on.
+    ///
+    /// # Errors
+    /// [`ReadError::Missing`] when BPF can't give the one thing that is wanted.
+    pub fn prepare(&mut self, wanted: Wanted) -> Result<Needs, ReadError> {
+        match &mut self.inner {
+            Inner::Bpf(reader) => {
+                reader.prepare(wanted)?;
+                Ok(reader.needs())
+            }
+            Inner::Procfs => Ok(privileges::PROCFS),
+        }
     }
 
     /// Reads the open files of one process.
@@ -77,6 +101,9 @@ impl Reader {
     /// open; [`ReadError::Missing`] from /proc, which knows nothing of queues.
     pub fn dump(&mut self, request: &Dump) -> Result<DumpReading, ReadError> {
         match &mut self.inner {
+            Inner::Bpf(reader) if request.payload > self.payload => {
+                reader.dump(&Dump { payload: self.payload, ..request.clone() })
+            }
             Inner::Bpf(reader) => reader.dump(request),
             Inner::Procfs => Err(ReadError::Missing {
                 what: self.reason.as_ref().map_or_else(

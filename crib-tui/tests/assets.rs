@@ -195,7 +195,8 @@ fn options_of_packets(command: &clap::Command) -> Section {
          addresses, and the packet's comment says so. Comments also name the process, the \
          descriptor and the queue, and what could not be read. Messages of unix sockets and pipes \
          have the link type of Wireshark's exported packets. The file is readable by its owner \
-         alone; a symbolic link, or what is not a regular file of the user's own, is refused. \
+         alone and takes its name, and the place of a file of the user's own, when it is whole; a \
+         symbolic link, or what is not a regular file of the user's own, is refused. \
          Use --payload to have more than the first 4 KiB of each message.",
     )
 }
@@ -446,8 +447,21 @@ fn json() -> Section {
         .text("fd, kind and label are null where a finding is about the process as a whole.")
 }
 
-fn rest() -> [Section; 3] {
+fn rest() -> [Section; 4] {
     [
+        Section::new("PRIVILEGES")
+            .text(
+                "Reading by BPF takes CAP_BPF and CAP_PERFMON in the initial user namespace; \
+                 CAP_SYS_PTRACE tells threads with a descriptor table of their own, and with \
+                 CAP_DAC_READ_SEARCH it reads /proc of other users' processes. Without root:",
+            )
+            .example("sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace=ep /usr/local/bin/crib-top")
+            .text(
+                "Whoever may execute that file may read what any process holds. All other \
+                 capabilities are given up at the start, most of these when the programs are \
+                 loaded, and all when what was asked for has been read. doctor says what is \
+                 missing.",
+            ),
         Section::new("EXIT STATUS")
             .entry([bold("0")], "Done. A closed pipe is not an error.")
             .entry([bold("1")], "The target doesn't exist or went away, or nothing matched.")

@@ -116,7 +116,7 @@ fn tshark(files: Vec<File>, fields: &[&str]) -> Vec<Vec<String>> {
     let path = directory.path().join("x.pcapng");
     let mut file = pcap::create(&path).unwrap();
     pcap::write(&mut file, &reading(files)).unwrap();
-    file.flush().unwrap();
+    file.finish().unwrap();
 
     let checks = ["ip.check_checksum", "udp.check_checksum", "tcp.check_checksum"];
     let mut command = Command::new("tshark");

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::num::NonZero;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -45,9 +46,16 @@ fn nonzero(n: u16) -> NonZero<u16> {
 impl Terminal {
     /// Starts `crib-top` with these arguments in a terminal of `cols` by `rows` characters.
     pub fn start(arguments: &[&str], cols: u16, rows: u16) -> Self {
+        let here = std::env::current_dir().expect("there is a current directory");
+        Self::start_in(&here, arguments, cols, rows)
+    }
+
+    /// The same in another directory.
+    pub fn start_in(directory: &Path, arguments: &[&str], cols: u16, rows: u16) -> Self {
         let pty = native_pty_system().openpty(size(rows, cols)).expect("a pseudo-terminal");
         let mut command = CommandBuilder::new(super::crib_top_path());
         command.args(arguments);
+        command.cwd(directory);
         command.env("TERM", "xterm-256color");
         command.env_remove("NO_COLOR");
         let child = pty.slave.spawn_command(command).expect("crib-top can be started");

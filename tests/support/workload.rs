@@ -1,7 +1,7 @@
 //! Starts the workload, the process that the tests look into, and ends it.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
@@ -56,8 +56,12 @@ fn read_line(child: &mut Child) -> Value {
 impl Workload {
     /// Starts it with these arguments and waits until everything is in place.
     pub fn start<A: ToString>(arguments: impl IntoIterator<Item = A>) -> Self {
-        let path = workload_path();
-        let mut child = Command::new(&path)
+        Self::start_at(&workload_path(), arguments)
+    }
+
+    /// The same, from a copy of it.
+    pub fn start_at<A: ToString>(path: &Path, arguments: impl IntoIterator<Item = A>) -> Self {
+        let mut child = Command::new(path)
             .args(arguments.into_iter().map(|a| a.to_string()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

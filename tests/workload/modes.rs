@@ -137,7 +137,11 @@ pub fn hostile() -> io::Result<()> {
     name.extend_from_slice(b"\0\0");
     name.extend_from_slice(std::process::id().to_string().as_bytes());
     let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name)?)?;
+    // A message of the same kind, from one that is called so.
+    let receiver = UnixDatagram::bind(holder.dir().join("mail"))?;
+    socket.send_to(HOSTILE, holder.dir().join("mail"))?;
     holder.add("socket", "hostile-abstract-socket", socket, json!({}));
+    holder.add("socket", "hostile-message", receiver, json!({}));
     announce_and_wait(&holder)
 }
 

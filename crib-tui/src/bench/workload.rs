@@ -21,6 +21,7 @@ use rustix::net::sockopt;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::BenchError;
+use crate::privileges;
 
 /// The first argument of such a process. No command, flag or process is called that.
 pub const MARK: &str = "//bench-workload";
@@ -187,6 +188,8 @@ pub fn run_if_asked(mut arguments: impl Iterator<Item = OsString>) -> Option<Exi
     if arguments.next()? != MARK {
         return None;
     }
+    // It is not this process that reads.
+    let _ = privileges::keep(privileges::FORCING);
     let name = arguments.next().unwrap_or_default();
     let directory = PathBuf::from(arguments.next().unwrap_or_default());
     let numbers: Option<Vec<u32>> =

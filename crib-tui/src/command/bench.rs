@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use super::{Streams, kernel_release};
+use super::{Streams, keep, kernel_release};
 use crate::bench::workload::descriptor_limit;
 use crate::bench::{self, Progress, Report, Section, Way};
 use crate::export::json::{self, Header};
@@ -13,6 +13,7 @@ use crate::export::table::{self, Layout};
 use crate::failure::{Code, Failure};
 use crate::model::Source;
 use crate::model::column::Align;
+use crate::privileges::NOTHING;
 use crate::settings::{Bench, Format, Style};
 
 /// The document of `bench`.
@@ -50,6 +51,7 @@ pub(super) fn run<O: Write>(
     let report = bench::run(plan, &mut |progress| teller.tell(progress));
     teller.end();
     let report = report?;
+    keep(NOTHING)?;
     let lack = lacking(&report);
     let source = if lack.is_none() { Source::Bpf } else { Source::Procfs };
     match format {

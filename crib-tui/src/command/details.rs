@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::model::lint::{Lint, LintSet, needs_details};
 use crate::model::{Dump, DumpFiles, File, FileId, FilesReading, Source, Tcp};
+use crate::privileges::{self, LOADING};
 use crate::source::Reader;
 
 /// What TCP knows, by file.
@@ -40,7 +41,8 @@ pub fn read(reader: &mut Reader, reading: &FilesReading, wanted: LintSet) -> Det
         payload: 0,
         deep: false,
     };
-    let Ok(dumped) = reader.dump(&request) else { return Details::default() };
+    let dumped = privileges::raised(LOADING, || reader.dump(&request));
+    let Ok(dumped) = dumped else { return Details::default() };
     let known = dumped.files.into_iter().filter_map(|mut file| {
         let tcp = file.socket.as_mut()?.tcp.take()?;
         Some((file.key(), tcp))

@@ -5,13 +5,14 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use super::{Streams, kernel_release};
+use super::{Streams, keep, kernel_release};
 use crate::export::json::{self, Header};
 use crate::export::table;
 use crate::failure::{Code, Failure};
 use crate::kernel::support::{self, Check, CheckState};
 use crate::model::Source;
 use crate::model::column::Align;
+use crate::privileges::NOTHING;
 use crate::settings::{Format, Style};
 use crate::source::{Reader, SourceChoice};
 
@@ -41,6 +42,7 @@ pub(super) fn run<O: Write>(
     if source == Source::Bpf {
         checks.push(support::tracing());
     }
+    keep(NOTHING)?;
     match format {
         Format::Table => {
             // Not cut at the screen's width: a remedy is there to be copied.

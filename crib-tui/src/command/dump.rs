@@ -2,13 +2,15 @@
 
 use std::io::Write;
 
-use super::{Streams, find_all, kernel_release};
+use super::{Streams, find_all, keep, kernel_release};
 use crate::export::json::{self, FilesOf, Header};
 use crate::export::outline::Outline;
 use crate::failure::{Code, Failure};
+use crate::kernel::Wanted;
 use crate::model::column::Table;
 use crate::model::lint::Given;
 use crate::model::{Dump, DumpReading, File, FileRow, Files, Source};
+use crate::privileges::NOTHING;
 use crate::settings::{Format, Output, Style, Target};
 use crate::source::{Reader, SourceChoice};
 
@@ -25,6 +27,7 @@ pub(super) fn run<O: Write>(
     let pids = find_all(targets)?;
     // That /proc is read need not be said before: there, the error says why.
     let mut reader = Reader::open(source)?;
+    keep(reader.prepare(Wanted::Dumps)?)?;
     let mut readings = Vec::with_capacity(pids.len());
     let mut worst = None;
     for pid in pids {
@@ -37,6 +40,7 @@ pub(super) fn run<O: Write>(
             }
         }
     }
+    keep(NOTHING)?;
     if readings.is_empty() {
         return Err(Failure::Said(worst.unwrap_or(Code::Nothing)));
     }

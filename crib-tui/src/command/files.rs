@@ -3,15 +3,17 @@
 use std::io::Write;
 
 use super::details::{self, Details};
-use super::{Streams, find_all, kernel_release, open, peers};
+use super::{Streams, find_all, keep, keep_with, kernel_release, peers, say_source};
 use crate::export::json::{self, FilesOf, Header};
 use crate::export::table;
 use crate::failure::{Code, Failure};
+use crate::kernel::Wanted;
 use crate::model::column::{Table, find};
 use crate::model::lint::Given;
 use crate::model::{FileRow, Files, FilesReading};
+use crate::privileges::{LOADING, NOTHING};
 use crate::settings::{Format, Output, Style, Target};
-use crate::source::SourceChoice;
+use crate::source::{Reader, SourceChoice};
 
 /// Prints the files of the targets, `with_peers` also who is at their other ends. One that can't
 /// be read is said on the way and doesn't keep the others from being shown.
@@ -24,7 +26,11 @@ pub(super) fn run<O: Write>(
     streams: &mut Streams<'_, O>,
 ) -> Result<(), Failure> {
     let pids = find_all(targets)?;
-    let mut reader = open(source, streams.note)?;
+    let mut reader = Reader::open(source)?;
+    let needs = reader.prepare(Wanted::Files)?;
+    // What lints need besides is read only where it could tell something.
+    keep_with(needs, if says_lints(output) { LOADING } else { NOTHING })?;
+    say_source(&reader, streams.note);
     let mut readings = Vec::with_capacity(pids.len());
     let mut details = Vec::with_capacity(pids.len());
     let mut worst = None;
@@ -47,6 +53,7 @@ pub(super) fn run<O: Write>(
     if with_peers && !readings.is_empty() {
         peers::add(&mut reader, &mut readings)?;
     }
+    keep(NOTHING)?;
     let Some(first) = readings.first() else {
         return Err(Failure::Said(worst.unwrap_or(Code::Nothing)));
     };

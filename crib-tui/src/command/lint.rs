@@ -8,13 +8,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::details;
 use super::pause::Pause;
-use super::{Streams, find, kernel_release, open};
+use super::{Streams, find, keep, keep_with, kernel_release, say_source};
 use crate::export::json::Header;
 use crate::export::lint as export;
 use crate::failure::Failure;
+use crate::kernel::Wanted;
 use crate::model::groups::Opening;
 use crate::model::lint::{Given, Lint, Report};
 use crate::model::{Files, FilesReading, FilesTable, History, Process, ReadError};
+use crate::privileges::{LOADING, NOTHING, PROCFS};
 use crate::settings::{DEFAULT_DELAY, Format, LintWatch, Output, Style, Target};
 use crate::source::{Reader, SourceChoice};
 use inherited::Candidates;
@@ -29,7 +31,12 @@ pub(super) fn run<O: Write>(
     streams: &mut Streams<'_, O>,
 ) -> Result<(), Failure> {
     let pid = find(target)?;
-    let mut reader = open(source, streams.note)?;
+    let mut reader = Reader::open(source)?;
+    let needs = reader.prepare(Wanted::Files)?;
+    // What threads wait for is their user's alone; dumps are read only where they could tell
+    // something.
+    keep_with(needs | PROCFS, LOADING)?;
+    say_source(&reader, streams.note);
     let began = Instant::now();
     let interval = watch.map_or(DEFAULT_DELAY, |watch| watch.interval);
     let mut seen = Seen::begin(reader.files(pid)?, interval);
@@ -41,6 +48,7 @@ pub(super) fn run<O: Write>(
         return end;
     }
     let report = seen.report(&mut reader, output);
+    keep(NOTHING)?;
     match output.format {
         Format::Table => {
             let layout = streams.layout(output.headings, style);

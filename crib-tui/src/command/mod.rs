@@ -17,9 +17,11 @@ use std::io::Write;
 
 use crate::export::table::Layout;
 use crate::failure::Failure;
+use crate::kernel::Wanted;
 use crate::model::column::{self, ColumnKind, Table};
-use crate::model::{Files, Processes, ReadError, Text};
-use crate::settings::{Print, Style};
+use crate::model::{Files, Processes, Text};
+use crate::privileges::{self, FORCING, LOADING, NOTHING, Needs, PROCFS, STACKS, SYMBOLS, WRITING};
+use crate::settings::{PacketsOutput, PcapTarget, Print, Style};
 use crate::source::{Reader, SourceChoice};
 
 pub use target::{find, find_all};
@@ -38,6 +40,35 @@ impl<O: Write> Streams<'_, O> {
     fn layout(&self, headings: bool, style: Style) -> Layout {
         Layout { headings, ascii: style.ascii, width: self.width }
     }
+}
+
+/// What a command needs to begin with, and what the programs that it starts need.
+pub fn needs(print: &Print) -> (Needs, Needs) {
+    let reading = LOADING | SYMBOLS | PROCFS;
+    match print {
+        Print::Packets { output: PacketsOutput::Pcap(PcapTarget::File(_)), .. } => {
+            (reading | WRITING, NOTHING)
+        }
+        Print::Files { .. }
+        | Print::Processes { .. }
+        | Print::Packets { .. }
+        | Print::Dump { .. }
+        | Print::Lint { .. }
+        | Print::Doctor { .. } => (reading, NOTHING),
+        Print::Leaks { .. } => (reading | STACKS, NOTHING),
+        Print::Bench { .. } => (reading, reading | FORCING),
+        Print::FileColumns | Print::ProcessColumns | Print::Lints { .. } => (NOTHING, NOTHING),
+    }
+}
+
+/// Gives up all that is not needed any more.
+fn keep(needs: Needs) -> Result<(), Failure> {
+    keep_with(needs, NOTHING)
+}
+
+/// As [`keep`], with something in reserve.
+fn keep_with(needs: Needs, reserved: Needs) -> Result<(), Failure> {
+    privileges::keep_with(needs, reserved).map_err(Failure::Privileges)
 }
 
 /// Prints what the settings ask for.
@@ -83,13 +114,24 @@ pub fn run<O: Write>(
     result.and(flushed.map_err(Failure::Write))
 }
 
-/// Opens the source, and says why /proc is read where nobody asked for it.
-fn open(source: SourceChoice, note: &mut dyn FnMut(&str)) -> Result<Reader, ReadError> {
-    let reader = Reader::open(source)?;
+/// Opens the source and keeps what reading from it needs; says why /proc is read where nobody
+/// asked for it.
+fn open(
+    source: SourceChoice,
+    wanted: Wanted,
+    note: &mut dyn FnMut(&str),
+) -> Result<Reader, Failure> {
+    let mut reader = Reader::open(source)?;
+    keep(reader.prepare(wanted)?)?;
+    say_source(&reader, note);
+    Ok(reader)
+}
+
+/// Says why /proc is read where nobody asked for it.
+fn say_source(reader: &Reader, note: &mut dyn FnMut(&str)) {
     if let Some(reason) = reader.reason() {
         note(&format!("reading /proc, which knows less: {reason}"));
     }
-    Ok(reader)
 }
 
 /// The kernel's release (uname(2)).

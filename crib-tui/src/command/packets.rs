@@ -2,13 +2,15 @@
 
 use std::io::Write;
 
-use super::{Streams, find, kernel_release};
+use super::{Streams, find, keep_with, kernel_release};
 use crate::export::json::Header;
 use crate::export::outline::Outline;
 use crate::export::{packets as json, pcap};
 use crate::failure::Failure;
+use crate::kernel::Wanted;
 use crate::model::column::find as find_column;
 use crate::model::{DumpReading, FileRow, Files, ReadError, Source};
+use crate::privileges;
 use crate::settings::{Packets, PacketsOutput, PcapTarget, Style, Target};
 use crate::source::{Reader, SourceChoice};
 
@@ -23,7 +25,15 @@ pub(super) fn run<O: Write>(
 ) -> Result<(), Failure> {
     let pid = find(target)?;
     // That /proc is read need not be said before: there, the error says why.
-    let mut reading = Reader::open(source)?.dump(&packets.request(pid))?;
+    let mut reader = Reader::open(source)?;
+    let needs = reader.prepare(Wanted::Dumps)?;
+    let writes = match output {
+        PacketsOutput::Pcap(PcapTarget::File(_)) => privileges::WRITING,
+        _ => privileges::NOTHING,
+    };
+    keep_with(needs, writes)?;
+    let mut reading = reader.dump(&packets.request(pid))?;
+    keep_with(privileges::NOTHING, writes)?;
     check(&reading, packets)?;
     match output {
         PacketsOutput::Text { hex, headings } => {
@@ -32,9 +42,14 @@ pub(super) fn run<O: Write>(
             outline.file(&mut streams.out, &reading.process, &reading.files[0])?;
         }
         PacketsOutput::Pcap(PcapTarget::Stdout) => pcap::write(&mut streams.out, &reading)?,
-        PacketsOutput::Pcap(PcapTarget::File(path)) => pcap::create(path)
-            .and_then(|file| pcap::write(file, &reading))
-            .map_err(|error| Failure::File { path: path.clone(), error })?,
+        PacketsOutput::Pcap(PcapTarget::File(path)) => {
+            let write = || {
+                let mut file = pcap::create(path)?;
+                pcap::write(&mut file, &reading)?;
+                file.finish()
+            };
+            write().map_err(|error| Failure::File { path: path.clone(), error })?;
+        }
         PacketsOutput::Json | PacketsOutput::JsonLines => {
             let header = Header::new(Source::Bpf, kernel_release(), reading.time);
             let file = reading.files.swap_remove(0);

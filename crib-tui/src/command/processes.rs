@@ -2,12 +2,14 @@
 
 use std::io::Write;
 
-use super::{Streams, find_all, kernel_release, open};
+use super::{Streams, find_all, keep, kernel_release, open};
 use crate::export::json::{self, Header};
 use crate::export::table;
 use crate::failure::Failure;
+use crate::kernel::Wanted;
 use crate::model::column::Table;
 use crate::model::{ProcessRow, Processes, ReadError};
+use crate::privileges::NOTHING;
 use crate::settings::{Format, Output, Style, Target};
 use crate::source::SourceChoice;
 
@@ -20,8 +22,9 @@ pub(super) fn run<O: Write>(
     streams: &mut Streams<'_, O>,
 ) -> Result<(), Failure> {
     let pids = find_all(targets)?;
-    let mut reader = open(source, streams.note)?;
+    let mut reader = open(source, Wanted::Processes, streams.note)?;
     let reading = reader.processes()?;
+    keep(NOTHING)?;
     if let Some(&gone) =
         pids.iter().find(|&&pid| reading.processes.iter().all(|(process, _)| process.pid != pid))
     {

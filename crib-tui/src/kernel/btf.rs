@@ -40,6 +40,9 @@ const ITERATOR: &[u8] = b"bpf_iter_";
 
 /// How deep anonymous members and type modifiers are followed.
 const DEPTH: u32 = 16;
+/// Members that are looked at for one name: more than any structure has, also with its anonymous
+/// members'. Where these contain themselves, each level would take as many times longer.
+const MEMBERS: u32 = 16 * 1024;
 
 /// Parsed BTF: borrowed bytes and where each type begins in them.
 pub struct Btf<'a> {
@@ -188,7 +191,8 @@ impl<'a> Btf<'a> {
         let mut id = self.struct_id(names.next()?)?;
         let mut bits = 0_u32;
         for name in names {
-            let (offset, member) = self.find_member(id, name.as_bytes(), DEPTH)?;
+            let mut left = MEMBERS;
+            let (offset, member) = self.find_member(id, name.as_bytes(), DEPTH, &mut left)?;
             bits = bits.checked_add(offset)?;
             id = member;
         }
@@ -212,13 +216,14 @@ impl<'a> Btf<'a> {
     }
 
     /// The bit offset and type of a member, also of one within anonymous members.
-    fn find_member(&self, id: u32, name: &[u8], depth: u32) -> Option<(u32, u32)> {
+    fn find_member(&self, id: u32, name: &[u8], depth: u32, left: &mut u32) -> Option<(u32, u32)> {
         let depth = depth.checked_sub(1)?;
         let ty = self.resolve(id)?;
         if !matches!(ty.kind(), KIND_STRUCT | KIND_UNION) {
             return None;
         }
         ty.body.chunks_exact(12).find_map(|member| {
+            *left = left.checked_sub(1)?;
             let (member_name, member_type) = (u32_at(member, 0)?, u32_at(member, 4)?);
             let mut offset = u32_at(member, 8)?;
             if ty.has_bitfields() {
@@ -229,7 +234,7 @@ impl<'a> Btf<'a> {
             }
             match self.string(member_name)? {
                 b"" => {
-                    let (inner, found) = self.find_member(member_type, name, depth)?;
+                    let (inner, found) = self.find_member(member_type, name, depth, left)?;
                     Some((offset.checked_add(inner)?, found))
                 }
                 known if known == name => Some((offset, member_type)),
@@ -339,6 +344,35 @@ mod tests {
         let data = vmlinux();
         for len in [0, 1, 8, 23, 24, 1000, data.len() - 1] {
             assert!(Btf::parse(&data[..len]).is_err(), "{len} bytes");
+        }
+    }
+
+    /// Anonymous members that contain themselves are looked into for a while, not for ever.
+    #[test]
+    fn structures_within_themselves_end() {
+        let mut data = Vec::new();
+        data.extend(MAGIC.to_ne_bytes());
+        data.extend([1, 0]);
+        let member = |data: &mut Vec<u8>, words: &[u32]| {
+            words.iter().for_each(|word| data.extend(word.to_ne_bytes()));
+        };
+        let strings = b"\0file\0f_op\0";
+        let types = 12 + 8 * 12;
+        member(&mut data, &[24, 0, types, types, strings.len() as u32]);
+        member(&mut data, &[1, KIND_STRUCT << 24 | 8, 64]);
+        (0..8).for_each(|_| member(&mut data, &[0, 1, 0]));
+        data.extend(strings);
+        let btf = Btf::parse(&data).unwrap();
+        assert_eq!(btf.size("file"), Some(64));
+        assert_eq!(btf.member("file.f_op"), None);
+    }
+
+    /// However much of it is there, the kernel's own BTF is an error, or understood.
+    #[test]
+    fn cut_data_is_an_error() {
+        let data = vmlinux();
+        for part in (0..=24).chain((1..64).map(|part| data.len() / 64 * part)) {
+            assert!(Btf::parse(&data[..part]).is_err(), "{part} of {} bytes", data.len());
         }
     }
 

@@ -65,7 +65,10 @@ fn own_thread(pid: u32) -> Result<u32, ReadError> {
 }
 
 /// Loads the nested program when it is first needed, and finds out where pages are.
-fn open(reader: &mut Reader) -> Result<(), ReadError> {
+pub fn open(reader: &mut Reader) -> Result<(), ReadError> {
+    if let Some(lack) = &reader.lacking.nested {
+        return Err(lack.error());
+    }
     if reader.nested.is_some() {
         return Ok(());
     }

@@ -37,6 +37,7 @@ use crate::model::{
     Dump, DumpReading, File, FilesReading, Process, ProcessState, ProcessTotals, ProcessesReading,
     ReadError, Search, Source, Sweep,
 };
+use crate::privileges::{self, Needs};
 use crate::procfs;
 use link::{IterLink, Scope};
 use nested::Nested;
@@ -56,6 +57,8 @@ pub struct Reader {
     /// The size of the ring that dumps are written into.
     ring_bytes: u32,
     files: Rc<OwnedFd>,
+    /// Whether the programs have the kernel name file operations.
+    names_ops: bool,
     /// Where the kernel picks out a process: in the link, or in the program.
     filter: Filter,
     symbols: Symbols,
@@ -72,6 +75,37 @@ pub struct Reader {
     nested: Option<Nested>,
     /// What turns the address of a `struct page` into that of its bytes, where that was found.
     pages: Option<u64>,
+    /// Why programs that were prepared can't be had: sums, and dumps.
+    lacking: Lacking,
+}
+
+/// Why programs could not be loaded when it was their time: later it can't be tried again.
+#[derive(Default)]
+struct Lacking {
+    totals: Option<Lack>,
+    nested: Option<Lack>,
+}
+
+/// What a [`ReadError`] said.
+struct Lack {
+    what: String,
+    remedy: String,
+}
+
+impl Lack {
+    fn of(error: ReadError) -> Self {
+        match error {
+            ReadError::Missing { what, remedy } => Self { what, remedy },
+            error => Self {
+                what: error.to_string(),
+                remedy: "`crib-top doctor` says what this kernel allows".to_owned(),
+            },
+        }
+    }
+
+    fn error(&self) -> ReadError {
+        ReadError::Missing { what: self.what.clone(), remedy: self.remedy.clone() }
+    }
 }
 
 /// Who leaves out the files of other processes.
@@ -102,6 +136,7 @@ impl Reader {
         let files = first_that_loads(&mut object, ["files", "files_plain"])?;
         let filter = probe_filter(&files)?;
         Ok(Self {
+            names_ops: object.is_loaded("files"),
             object,
             ring_bytes,
             files,
@@ -115,7 +150,41 @@ impl Reader {
             totals: None,
             nested: None,
             pages: None,
+            lacking: Lacking::default(),
         })
+    }
+
+    /// Loads now whatever will be needed.
+    ///
+    /// # Errors
+    /// [`ReadError::Missing`] where the one thing that is wanted can't be had; of
+    /// [`Wanted::Everything`], what can't be had fails when it is asked for.
+    pub fn prepare(&mut self, wanted: Wanted) -> Result<(), ReadError> {
+        match wanted {
+            Wanted::Files => Ok(()),
+            Wanted::Processes => self.load_totals(),
+            Wanted::Dumps => dump::open(self),
+            Wanted::Everything => {
+                self.lacking.totals = self.load_totals().err().map(Lack::of);
+                self.lacking.nested = dump::open(self).err().map(Lack::of);
+                Ok(())
+            }
+        }
+    }
+
+    /// What reading needs once all is loaded. Whether the kernel asks for more than the loaded
+    /// programs is tried out: it depends on its version and settings.
+    pub fn needs(&self) -> Needs {
+        let attach = || -> io::Result<()> {
+            let link = IterLink::create(self.files.as_fd(), Scope::All)?;
+            link.iterate().map(drop)
+        };
+        let may_attach = privileges::without(privileges::BPF, || {
+            attach().is_ok() && self.object.request(Request::default()).is_ok()
+        });
+        let bpf = if may_attach { privileges::NOTHING } else { privileges::BPF };
+        let symbols = if self.names_ops { privileges::NOTHING } else { privileges::SYMBOLS };
+        privileges::LOOKING | bpf | symbols
     }
 
     /// See [`crate::source::Reader::files`].
@@ -271,25 +340,47 @@ impl Reader {
         peers::sweep(self, search, only)
     }
 
+    /// Loads and attaches the sweep's program when it is first needed.
+    fn load_totals(&mut self) -> Result<(), ReadError> {
+        if let Some(lack) = &self.lacking.totals {
+            return Err(lack.error());
+        }
+        if self.totals.is_none() {
+            let program = first_that_loads(&mut self.object, ["totals", "totals_plain"])?;
+            let link = IterLink::create(program.as_fd(), Scope::All)
+                .map_err(|error| failed("cannot attach the BPF iterator", error))?;
+            self.totals = Some(link);
+        }
+        Ok(())
+    }
+
     /// One iteration over all files of all processes, for their sums.
     fn sum_up(&mut self) -> Result<HashMap<u32, ProcessTotals>, ReadError> {
-        let link = match self.totals.take() {
-            Some(link) => link,
-            None => {
-                let program = first_that_loads(&mut self.object, ["totals", "totals_plain"])?;
-                IterLink::create(program.as_fd(), Scope::All)
-                    .map_err(|error| failed("cannot attach the BPF iterator", error))?
-            }
-        };
+        self.load_totals()?;
         self.object.request(Request::default()).map_err(missing)?;
         self.records.clear();
-        let run = snapshot::run(&link, &mut self.records);
-        self.totals = Some(link);
+        let run = match &self.totals {
+            Some(link) => snapshot::run(link, &mut self.records),
+            None => Ok(()),
+        };
         run.map_err(|error| failed("cannot read the processes' files", error))?;
         assemble::totals(Records::new(&self.records)).map_err(|error| {
             failed("the BPF programs' records make no sense", io::Error::other(error))
         })
     }
+}
+
+/// What a reader will be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// The files of processes.
+    Files,
+    /// All processes.
+    Processes,
+    /// Dumps.
+    Dumps,
+    /// Any of these.
+    Everything,
 }
 
 /// The time of day in seconds.

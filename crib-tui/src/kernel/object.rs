@@ -157,6 +157,11 @@ impl Object {
         Ok(program)
     }
 
+    /// Whether the program of this name is loaded.
+    pub fn is_loaded(&self, name: &str) -> bool {
+        self.loaded.contains_key(name)
+    }
+
     /// Tells the programs what is asked of their next run.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::trace::Tracer;
 use crate::model::ReadError;
+use crate::privileges;
 use facts::{Facts, Roots};
 
 /// One thing that reading by BPF needs, or is better with.
@@ -58,7 +59,12 @@ impl CheckState {
 
 /// Checks everything on the running system.
 pub fn checks() -> Vec<Check> {
-    decide::checks(&Facts::gather(&Roots::default()))
+    decide::checks(&as_at_first(Facts::gather(&Roots::default())))
+}
+
+/// With the capabilities that the process began with: what it has given up since is no lack.
+fn as_at_first(facts: Facts) -> Facts {
+    Facts { capabilities: privileges::first().or(facts.capabilities), ..facts }
 }
 
 /// Tries out whether it can be traced who opens files, and where: on this very process, since
@@ -82,14 +88,20 @@ pub fn tracing() -> Check {
 /// The first thing that reading by BPF can't do without and that is proved to be missing.
 pub fn lacking() -> Option<Check> {
     let missing = |check: &Check| check.required && check.state == CheckState::Missing;
-    decide::checks(&Facts::gather_required(&Roots::default())).into_iter().find(missing)
+    decide::checks(&as_at_first(Facts::gather_required(&Roots::default())))
+        .into_iter()
+        .find(missing)
 }
 
 /// Why the kernel refused what BPF needs: names the first required thing that is missing, in
 /// the order in which this error makes it likely. `what` says what was refused, in plain words.
 pub fn explain(what: &str, error: &io::Error) -> ReadError {
     // Symbols are never the reason, and take the longest to look through.
-    explain_by(&decide::checks(&Facts::gather_required(&Roots::default())), what, error)
+    explain_by(
+        &decide::checks(&as_at_first(Facts::gather_required(&Roots::default()))),
+        what,
+        error,
+    )
 }
 
 fn explain_by(checks: &[Check], what: &str, error: &io::Error) -> ReadError {

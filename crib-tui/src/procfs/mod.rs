@@ -273,7 +273,7 @@ impl Target<'_> {
                 .into(),
             _ => format!(
                 "run as root: sudo crib-top -p {pid}, or give the binary its capabilities: sudo \
-                 setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_syslog=ep \
+                 setcap cap_bpf,cap_perfmon,cap_sys_ptrace=ep \
                  \"$(command -v crib-top)\""
             ),
         };

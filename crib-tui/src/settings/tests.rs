@@ -134,6 +134,11 @@ fn a_payload_is_a_number_of_bytes() {
     assert_eq!(parse_payload("2K"), Ok(2048));
     assert_eq!(parse_payload("8G"), Ok(u32::MAX));
     assert!(parse_payload("-1").is_err());
+    let watch = |arguments: &str| {
+        let Task::Watch(watch) = task(arguments, TERMINAL) else { panic!("no live view") };
+        watch.payload
+    };
+    assert_eq!((watch("-p 7"), watch("-p 7 --payload 0")), (None, Some(0)));
 }
 
 #[test]

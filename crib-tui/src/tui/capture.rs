@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::worker::Readings;
 use crate::model::{Dump, DumpReading, Queue, QueueName};
+use crate::privileges::{WRITING, raised};
 
 /// A request to write packets to a file in the current directory.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,10 +54,13 @@ pub fn write<R: Readings>(
     if packets == 0 {
         return Err("there is no packet to write".to_owned());
     }
-    let (path, file) = create(directory, &request.stem)
+    let (path, file) = raised(WRITING, || create(directory, &request.stem))
         .map_err(|error| format!("creating {}.pcapng: {error}", request.stem))?;
     let mut output = BufWriter::new(file);
-    let written = encode(&mut output, &reading).and_then(|()| output.flush());
+    let written = encode(&mut output, &reading)
+        .and_then(|()| output.flush())
+        // Some file systems find room, or their server, only then.
+        .and_then(|()| output.get_ref().sync_data());
     let name = path.file_name().unwrap_or_default().display();
     match written {
         Ok(()) => {
@@ -65,7 +69,7 @@ pub fn write<R: Readings>(
         }
         Err(error) => {
             // Half a file is of no use; that it could not be removed changes nothing.
-            let _ = fs::remove_file(&path);
+            let _ = raised(WRITING, || fs::remove_file(&path));
             Err(format!("writing {name}: {error}"))
         }
     }

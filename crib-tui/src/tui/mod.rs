@@ -37,6 +37,7 @@ use self::terminal::{Guard, Keyboard, Screen, is_taken, means_gone};
 use self::theme::Theme;
 use self::worker::Worker;
 use crate::model::lint::LintSet;
+use crate::privileges::{self, Needs};
 use crate::source::{Reader, SourceChoice};
 
 /// What the command line and the environment say about the UI.
@@ -48,6 +49,8 @@ pub struct Options {
     pub source: SourceChoice,
     /// How often to read.
     pub delay: Duration,
+    /// Bytes of each queued message to read at most, where there is such a limit.
+    pub payload: Option<u32>,
     /// Draw with ASCII characters only.
     pub ascii: bool,
     /// Use colours.
@@ -61,6 +64,11 @@ pub struct Options {
 /// How often to look whether the terminal is still there.
 const TERMINAL_CHECK: Duration = Duration::from_millis(500);
 
+/// What the UI needs to begin with. Its threads give up most of that soon.
+pub fn needs() -> Needs {
+    privileges::LOADING | privileges::SYMBOLS | privileges::STACKS | privileges::WRITING
+}
+
 /// Runs the UI until the user quits, a signal ends it or the terminal goes away.
 ///
 /// The source is opened first, with the terminal as it is, so that a failure to do so is an
@@ -72,8 +80,11 @@ const TERMINAL_CHECK: Duration = Duration::from_millis(500);
 /// IO error when there is no terminal.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let filter = options.filter.as_deref().map(ActiveFilter::parse).transpose()?.flatten();
-    let choice = options.source;
-    let (worker, opened) = Worker::start(move || Reader::open(choice)).await?;
+    let (choice, payload) = (options.source, options.payload.unwrap_or(u32::MAX));
+    let open = move || Ok(Reader::open(choice)?.limited_to(payload));
+    let (worker, opened) = Worker::start(open).await?;
+    // Only the thread that reads needs anything; those that are started later have nothing either.
+    privileges::keep(privileges::NOTHING).context("giving up privileges")?;
     let mut app = App::new(
         options.pid,
         filter,

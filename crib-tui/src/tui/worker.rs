@@ -1,5 +1,6 @@
 //! The reading thread: it owns the source, and however long the kernel takes, no key waits.
 
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use super::arrangement::Arrangement;
 use super::capture::{self, WriteRequest};
 use super::ends::{self, EndsReading, EndsRequest};
 use crate::export::pcap;
+use crate::kernel::Wanted;
 use crate::model::groups::{GroupSummary, Grouping, summaries};
 use crate::model::leaks::{Leaks, Traced};
 use crate::model::trend::Trend;
@@ -17,8 +19,8 @@ use crate::model::{
     Dump, DumpReading, FilesReading, FilesTable, ProcessState, ProcessesReading, ReadError, Search,
     Source, Sweep,
 };
-use crate::source;
 use crate::watch::{Frames, Watch};
+use crate::{privileges, source};
 
 /// What the reading thread is asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -239,6 +241,14 @@ pub trait Readings {
     /// # Errors
     /// As [`source::Reader::sweep`].
     fn sweep(&mut self, search: &Search, only: Option<&[u32]>) -> Result<Sweep, ReadError>;
+    /// Loads what may be needed later, and gives up what is needed for that alone. Called once,
+    /// after the first answer, which does not wait for it.
+    ///
+    /// # Errors
+    /// When privileges can't be given up.
+    fn settle(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Readings for source::Reader {
@@ -264,6 +274,17 @@ impl Readings for source::Reader {
 
     fn sweep(&mut self, search: &Search, only: Option<&[u32]>) -> Result<Sweep, ReadError> {
         self.sweep(search, only)
+    }
+
+    fn settle(&mut self) -> io::Result<()> {
+        // What can't be had is said when it is asked for.
+        let needs = self.prepare(Wanted::Everything).unwrap_or(privileges::PROCFS);
+        let tracing = match self.source() {
+            Source::Bpf => privileges::LOADING | privileges::STACKS,
+            Source::Procfs => privileges::NOTHING,
+        };
+        // By the auxiliary vector, which is the process's user's alone, an exec(2) is noticed.
+        privileges::keep_for_files_here(needs | privileges::PROCFS, tracing)
     }
 }
 
@@ -333,6 +354,7 @@ fn serve<R: Readings>(
     replies: &replies::UnboundedSender<Reply>,
 ) {
     let mut sessions = Sessions::default();
+    let mut settled = false;
     for request in requests {
         let reply = match request {
             Request::Processes => {
@@ -362,6 +384,11 @@ fn serve<R: Readings>(
         if replies.send(reply).is_err() {
             return;
         }
+        if !settled && readings.settle().is_err() {
+            // It goes on with no more than it has a right to, or not at all.
+            return;
+        }
+        settled = true;
     }
 }
 

@@ -5,9 +5,10 @@ mod openers;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::model::groups::Groups;
+use crate::model::groups::{Groups, OpenerId, Opening};
 use crate::model::leaks::{Leaks, Traced};
 use crate::model::{FilesReading, FilesTable, History, ReadError};
+use crate::privileges::{self, LOADING, STACKS};
 use crate::procfs::{self, Image};
 
 pub use openers::{Frames, Openers};
@@ -44,7 +45,10 @@ impl Watch {
     /// As [`Openers::trace`].
     pub fn trace(&mut self, fd_limit: Option<u64>) -> Result<(), ReadError> {
         let elapsed = self.elapsed();
-        if self.openers.is_tracing() { Ok(()) } else { self.openers.trace(fd_limit, elapsed) }
+        if self.openers.is_tracing() {
+            return Ok(());
+        }
+        privileges::raised(LOADING, || self.openers.trace(fd_limit, elapsed))
     }
 
     /// Ends the tracing.
@@ -69,8 +73,13 @@ impl Watch {
 
     /// Takes in the reading that was begun.
     pub fn observe(&mut self, reading: FilesReading) -> Arc<FilesTable> {
-        let openers = &mut self.openers;
-        self.history.observe(reading, self.at, |file| openers.opening(file))
+        let (openers, history, at) = (&mut self.openers, &mut self.history, self.at);
+        if !openers.is_tracing() {
+            return history.observe(reading, at, |_| Opening::default());
+        }
+        // Callers are found by what is in the files of code.
+        let observe = || history.observe(reading, at, |file| openers.opening(file));
+        privileges::raised(STACKS, observe)
     }
 
     /// The groups so far.
@@ -85,8 +94,15 @@ impl Watch {
 
     /// The stacks of openers, as far as they were looked up; some more are with each call.
     pub fn frames(&mut self) -> Arc<Frames> {
-        self.openers.look_up([]);
+        self.look_up([]);
         self.openers.frames()
+    }
+
+    fn look_up(&mut self, openers: impl IntoIterator<Item = OpenerId>) {
+        let wanted = self.openers.unknown(openers);
+        if !wanted.is_empty() {
+            privileges::raised(STACKS, || self.openers.look_up(wanted));
+        }
     }
 
     /// What the watch comes to; none before the first reading.
@@ -94,7 +110,7 @@ impl Watch {
         let table = self.history.latest()?;
         let (_, time) = self.began?;
         let mut report = Leaks::new(self.history.groups(), table, time, self.traced());
-        self.openers.look_up(report.groups.iter().filter_map(|group| group.opener));
+        self.look_up(report.groups.iter().filter_map(|group| group.opener));
         let frames = self.openers.frames();
         for group in &mut report.groups {
             group.stack = group.opener.and_then(|opener| frames.get(&opener).cloned());

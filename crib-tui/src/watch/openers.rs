@@ -156,24 +156,24 @@ impl Openers {
         unwound
     }
 
-    /// Looks up the functions in the stacks of these openers, and of some others.
-    pub fn look_up(&mut self, openers: impl IntoIterator<Item = OpenerId>) {
-        let others = (0..self.known.len() as u32).map(OpenerId);
-        let others = others.filter(|opener| !self.frames.contains_key(opener)).take(LOOKED_UP);
-        let wanted: Vec<_> = openers.into_iter().chain(others).collect();
-        let missing = |opener: &OpenerId| {
+    /// Those of these openers, and some others, whose functions were not looked up yet.
+    pub fn unknown(&self, openers: impl IntoIterator<Item = OpenerId>) -> Vec<OpenerId> {
+        let is_unknown = |opener: &OpenerId| {
             self.known.get(opener.0 as usize).is_some() && !self.frames.contains_key(opener)
         };
-        let missing: Vec<_> = wanted.into_iter().filter(missing).collect();
-        if missing.is_empty() {
-            return;
-        }
+        let others = (0..self.known.len() as u32).map(OpenerId).filter(is_unknown).take(LOOKED_UP);
+        openers.into_iter().filter(is_unknown).chain(others).collect()
+    }
+
+    /// Looks up the functions in the stacks of openers.
+    pub fn look_up(&mut self, openers: Vec<OpenerId>) {
         self.unwinder.renew_maps();
         let stacks = Stacks::new(self.pid, self.unwinder.maps().to_vec());
         let frames = Arc::make_mut(&mut self.frames);
-        for opener in missing {
-            let addresses = &self.known[opener.0 as usize];
-            frames.entry(opener).or_insert_with(|| stacks.frames(addresses).into());
+        for opener in openers {
+            if let Some(addresses) = self.known.get(opener.0 as usize) {
+                frames.entry(opener).or_insert_with(|| stacks.frames(addresses).into());
+            }
         }
     }
 

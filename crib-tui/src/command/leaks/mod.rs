@@ -4,11 +4,13 @@ use std::io::Write;
 use std::time::Duration;
 
 use super::pause::Pause;
-use super::{Streams, find, kernel_release, open};
+use super::{Streams, find, keep, kernel_release, say_source};
 use crate::export::json::Header;
 use crate::export::leaks as export;
 use crate::failure::{Code, Failure};
+use crate::kernel::Wanted;
 use crate::model::{Process, ProcessState, ReadError, Source};
+use crate::privileges::{NOTHING, PROCFS, STACKS};
 use crate::procfs;
 use crate::settings::{Format, Leaks, Style, Target};
 use crate::source::{Reader, SourceChoice};
@@ -25,8 +27,13 @@ pub(super) fn run<O: Write>(
     streams: &mut Streams<'_, O>,
 ) -> Result<(), Failure> {
     let pid = find(target)?;
-    let mut reader = open(source, streams.note)?;
+    let mut reader = Reader::open(source)?;
+    let needs = reader.prepare(Wanted::Files)?;
+    say_source(&reader, streams.note);
     let mut session = Session::begin(&mut reader, pid, leaks, streams.note)?;
+    // What traces is attached. The auxiliary vector is the process's user's alone; who is to be
+    // told who opens files reads the code for it.
+    keep(needs | if session.watch.traced().is_some() { STACKS } else { PROCFS })?;
     let end = session.run(&mut reader, leaks);
     // The first reading is there, or it had ended with that.
     let Some(report) = session.watch.report() else { return end };
@@ -34,6 +41,7 @@ pub(super) fn run<O: Write>(
         // Nothing was seen that could be told.
         return end;
     }
+    keep(NOTHING)?;
     match format {
         Format::Table => {
             let layout = streams.layout(headings, style);

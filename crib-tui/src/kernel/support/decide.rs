@@ -113,13 +113,14 @@ fn privileges(facts: &Facts) -> Option<Finding> {
         ),
         uid => {
             let who = uid.map_or_else(|| "this user".into(), |uid| format!("uid {uid}"));
-            Finding::missing(format!("{who} lacks {missing}; root has them")).remedy(setcap())
+            Finding::missing(format!("{who} lacks {missing}; root has them")).remedy(setcap(""))
         }
     })
 }
 
-/// The command that gives this very binary what it needs.
-fn setcap() -> String {
+/// The command that gives this very binary what it needs to read by BPF, and more where that is
+/// what is asked for.
+fn setcap(more: &str) -> String {
     let program = std::env::current_exe().ok();
     let program = program.as_ref().and_then(|path: &PathBuf| path.to_str());
     let program = match program {
@@ -132,7 +133,7 @@ fn setcap() -> String {
         }
         _ => "\"$(command -v crib-top)\"".into(),
     };
-    format!("sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_syslog=ep {program}")
+    format!("sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace{more}=ep {program}")
 }
 
 fn user_namespace(facts: &Facts) -> Option<Finding> {
@@ -280,7 +281,7 @@ fn kallsyms(facts: &Facts) -> Option<Finding> {
             if facts.uid == Some(0) {
                 finding.remedy("start the container with --cap-add SYSLOG")
             } else {
-                finding.remedy(setcap())
+                finding.remedy(setcap(",cap_syslog"))
             }
         }
         (Answer::No, _) => Finding::missing("the symbol table shows no addresses"),
@@ -289,12 +290,22 @@ fn kallsyms(facts: &Facts) -> Option<Finding> {
 }
 
 fn ptrace(facts: &Facts) -> Option<Finding> {
-    Some(match facts.capabilities {
-        Some(mask) if has(mask, Capability::CAP_SYS_PTRACE) => Finding::ok("CAP_SYS_PTRACE"),
-        Some(_) if facts.uid == Some(0) => Finding::missing("root lacks CAP_SYS_PTRACE here")
+    let Some(mask) = facts.capabilities else {
+        return Some(Finding::unknown("/proc/self/status does not tell the capabilities"));
+    };
+    let root = facts.uid == Some(0);
+    // The directory of a process's descriptors is its user's alone.
+    let reads = [Capability::CAP_DAC_READ_SEARCH, Capability::CAP_DAC_OVERRIDE];
+    let reads = reads.into_iter().any(|capability| has(mask, capability));
+    Some(match (has(mask, Capability::CAP_SYS_PTRACE), reads) {
+        (true, true) => Finding::ok("CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"),
+        (false, _) if root => Finding::missing("root lacks CAP_SYS_PTRACE here")
             .remedy("start the container with --cap-add SYS_PTRACE"),
-        Some(_) => Finding::missing("without CAP_SYS_PTRACE /proc shows only one's own processes")
-            .remedy(setcap()),
-        None => Finding::unknown("/proc/self/status does not tell the capabilities"),
+        (true, false) if root => Finding::missing("root lacks CAP_DAC_READ_SEARCH here")
+            .remedy("start the container with --cap-add DAC_READ_SEARCH"),
+        _ => Finding::missing(
+            "without CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH /proc shows only one's own processes",
+        )
+        .remedy(setcap(",cap_dac_read_search")),
     })
 }

@@ -264,6 +264,9 @@ impl<N: Fn(u64) -> Option<Arc<str>>> Assembly<'_, N> {
         };
         // One whose end is missing may be whole, but nobody says so.
         packet.torn |= bits.is_none_or(|bits| bits & end_bits::TORN != 0);
+        // A pipe's buffer has no bytes only after they were read and before it is given back
+        // (pipe_read, fs/pipe.c).
+        packet.torn |= open.queue.name == QueueName::Pipe && packet.len == Some(0);
         if packet.from.is_none() {
             let socket = self.open.file.as_ref().and_then(|file| file.socket.as_ref());
             packet.from = socket.and_then(|socket| sender::by_headers(&packet, socket));

@@ -5,7 +5,8 @@ use crib_common::dump::{
     PacketRecord, PathRecord, QueueEndRecord, QueueRecord, end_bits, packet_known, queue,
 };
 use crib_common::record::{
-    FileRecord, SocketRecord, WatchEntry, file_known, socket_known, watch_known,
+    FileRecord, PipeRecord, SocketRecord, WatchEntry, file_known, pipe_known, socket_known,
+    watch_known,
 };
 use etherparse::PacketBuilder;
 use zerocopy::FromZeros;
@@ -321,6 +322,21 @@ fn a_datagrams_sender_is_told_by_its_headers() {
     let builder = PacketBuilder::ipv4([1; 4], [2; 4], 9).tcp(1, 2, 3, 4);
     builder.write(&mut tcp, b"x").unwrap();
     assert_eq!(from_headers(libc::AF_INET, libc::SOCK_STREAM, &tcp, 1), None);
+}
+
+#[test]
+fn a_pipes_buffer_without_bytes_has_just_been_read() {
+    let of = |len| {
+        let mut pipe = PipeRecord::new_zeroed();
+        pipe.known = pipe_known::BUFFERS;
+        let queue = queue(crib_common::dump::queue::PIPE, 1);
+        let records = [file(3, 0), Record::Pipe(pipe), queue, packet(0, len), packet_end(0, 0)];
+        let dumped = everything(records.into());
+        let queues = dumped.files[0].pipe.as_ref().unwrap().queues.as_ref().unwrap();
+        queues[0].packets[0].torn
+    };
+    assert!(of(0));
+    assert!(!of(1));
 }
 
 #[test]

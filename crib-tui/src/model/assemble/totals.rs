@@ -35,7 +35,7 @@ fn add(totals: &mut ProcessTotals, record: &TotalsRecord) {
         // A sum with an unknown part is unknown.
         sum.filter(|_| unknown == 0)?.checked_add(value)
     };
-    totals.fd_count += record.files;
+    totals.fd_count = totals.fd_count.saturating_add(record.files);
     totals.sockets = add(totals.sockets, record.sockets, 0);
     totals.recv_payload = add(totals.recv_payload, record.recv_payload, record.recv_unknown);
     totals.send_payload = add(totals.send_payload, record.send_payload, record.send_unknown);
