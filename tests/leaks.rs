@@ -37,8 +37,9 @@ fn open_files(pid: u32) -> usize {
 /// all such programs have in common.
 fn a_leak(name: &str, more: &[&str], kind: &str, label: impl Fn(&str) -> bool) -> Value {
     let workload = Workload::start(["leaks", name]);
-    // Few files come and go beside those that leak: what is there after the watch, and was not
-    // before, is the truth.
+    // Few files come and go beside those that leak, and as many as there will be are there after a
+    // few turns: what is there after the watch, and was not before, is the truth.
+    std::thread::sleep(Duration::from_millis(500));
     let (began, before) = (Instant::now(), open_files(workload.pid()));
     let document = watch(workload.pid(), more).expect_code(10).json();
     let (after, took) = (open_files(workload.pid()), began.elapsed());

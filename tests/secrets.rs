@@ -129,6 +129,7 @@ fn without_payload_the_ui_shows_no_byte_of_a_queue() {
         terminal.send("q");
         let written = terminal.expect_end().written;
         assert_eq!(has(&written, b"hello"), shown, "--payload {payload}");
+        assert_eq!(kernel_address(&written), None);
     }
 }
 

@@ -26,14 +26,18 @@ mod tests {
     #[test]
     fn exec_changes_the_image_and_nothing_else_does() {
         // The child holds still before and after each exec, on its standard input.
-        let script = "read line; exec sh -c 'read line'";
+        let script = "echo; read line; exec sh -c 'read line'";
         let mut child = Command::new("sh")
             .args(["-c", script])
             .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
             .arg0("first")
             .spawn()
             .unwrap();
         let pid = child.id();
+        // A parent goes on before its child's exec has come to the auxiliary vector.
+        let mut stdout = child.stdout.take().unwrap();
+        std::io::Read::read_exact(&mut stdout, &mut [0]).unwrap();
         let before = image(pid).unwrap();
         assert_eq!(image(pid).unwrap(), before);
         assert_ne!(image(std::process::id()), Some(before.clone()));
