@@ -56,7 +56,7 @@ fn a_leak_is_seen_as_it_grows() {
     terminal.wait_until("a file", |screen| line_with(screen, &["> fd "]));
     // Who opened it stands at the end.
     terminal.send("G");
-    terminal.wait_until("its opener again", |screen| !traced || line_with(screen, &["opened by"]));
+    terminal.wait_until("its opener again", |screen| !traced || line_with(screen, &["(workload+0x"]));
     // What is there, and what is not there any more: two Escs at once would be another key.
     for (place, left) in [
         ("group:", "> fd "),
