@@ -151,8 +151,9 @@ fn thousands_of_stacks_are_bounded_and_the_rest_is_counted() {
         return skipped(test, "who opens files can't be traced here");
     }
     let lost = document["traced"]["lost"].as_u64().expect("a number");
-    // There is room for 4096 stacks.
-    assert!(opened < 5000 || lost > 0, "{lost} lost of {opened}");
+    // There is room for 4096 stacks. Emulated, readings are so far apart that most copies of stacks
+    // are overwritten before they are looked at, and few stacks are told apart.
+    assert!(in_qemu() || opened < 5000 || lost > 0, "{lost} lost of {opened}");
 }
 
 fn is_cleared(name: &str) {
