@@ -287,6 +287,15 @@ fn the_live_table_marks_what_is_in_trouble_and_lists_it() {
     assert_eq!(terminal.expect_end().code, 0);
 }
 
+/// What /proc tells of a listener's queue.
+fn accept_queue_by_procfs(fd: u64) -> Value {
+    let pid = workload().pid().to_string();
+    let document = crib_top(["files", "-p", &pid, "-J", "--source", "procfs"]).json();
+    let mut files = file_rows(only_process(&document)).iter();
+    let file = files.find(|file| file["fd"] == fd).expect("it is open");
+    file["socket"]["accept"].clone()
+}
+
 /// /proc knows less: what it does not tell is not claimed, and what it tells is the same.
 #[test]
 fn procfs_finds_no_more_than_bpf() {
@@ -299,6 +308,11 @@ fn procfs_finds_no_more_than_bpf() {
     }
     for label in ["close-wait", "accept-full", "udp-drops", "peer-gone", "deleted-open"] {
         let fd = workload().file(label).fd;
+        // How long an accept queue is tells a module that a kernel may lack (CONFIG_INET_TCP_DIAG).
+        if label == "accept-full" && accept_queue_by_procfs(fd).is_null() {
+            skipped("procfs_finds_no_more_than_bpf, accept-full", "there is no tcp_diag");
+            continue;
+        }
         assert!(found_at(&document, &fd.into()).contains(label), "{label}");
     }
     assert_eq!(found_at(&document, &Value::Null), names(&["fd-limit"]));

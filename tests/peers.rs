@@ -80,9 +80,19 @@ fn both_ends_tell_of_each_other() {
 #[test]
 fn proc_tells_the_same() {
     const NAME: &str = "proc_tells_the_same";
-    // Unix sockets' peers are told by a module that a kernel may lack (CONFIG_UNIX_DIAG).
-    const UNIX: MayBeNull =
-        &["refs", "pipe.bytes", "holders", "holder_count", "socket.peer", "socket.remote"];
+    // Unix sockets' peers, and sizes of buffers, are told by modules that a kernel may lack
+    // (CONFIG_UNIX_DIAG, CONFIG_INET_TCP_DIAG).
+    const UNIX: MayBeNull = &[
+        "refs",
+        "pipe.bytes",
+        "holders",
+        "holder_count",
+        "socket.peer",
+        "socket.remote",
+        "socket.rcvbuf",
+        "socket.sndbuf",
+        "socket.recv.memory",
+    ];
     let workload = Workload::start(["ends"]);
     let document = document(workload.pid(), "procfs");
     let alone = row_of(&document, workload.file("alone").fd);

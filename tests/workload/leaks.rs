@@ -80,8 +80,10 @@ fn leak_by(way: u64, depth: u32) -> io::Result<OwnedFd> {
     }
 }
 
-fn program(name: &str, dir: &Path) -> io::Result<Turn> {
+fn program(name: &str, dir: &Path, limit: u64) -> io::Result<Turn> {
     let dir = dir.to_owned();
+    // Some are for other things.
+    let most = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(64).min(12_000);
     Ok(match name {
         // One socket a turn.
         "socket" => Box::new(|_, open| {
@@ -89,9 +91,9 @@ fn program(name: &str, dir: &Path) -> io::Result<Turn> {
             Ok(())
         }),
         // Forty sockets a turn, each opened by a stack of its own.
-        "stacks" => Box::new(|turn, open| {
+        "stacks" => Box::new(move |turn, open| {
             for number in turn * 40..turn * 40 + 40 {
-                if open.leaked.len() < 12_000 {
+                if open.leaked.len() < most {
                     open.leaked.push(leak_by(number, 13)?);
                 }
             }
@@ -168,9 +170,9 @@ fn program(name: &str, dir: &Path) -> io::Result<Turn> {
 
 /// Runs a program until it is told to end; then it says how many files it has leaked.
 pub fn run(name: &str) -> io::Result<()> {
-    sys::raise_fd_limit()?;
+    let limit = sys::raise_fd_limit()?;
     let holder = Holder::new()?;
-    let mut turn = program(name, holder.dir())?;
+    let mut turn = program(name, holder.dir(), limit)?;
     let stop = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&stop);
     let began = Instant::now();
