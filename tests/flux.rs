@@ -12,22 +12,23 @@ use crate::support::workload::Workload;
 
 /// What the readings of one test saw.
 #[derive(Debug, Default)]
-struct Seen {
+pub struct Seen {
     /// Readings.
-    readings: u64,
+    pub readings: u64,
     /// Packets that claim to be whole, and are.
-    whole: u64,
+    pub whole: u64,
     /// Packets that say that they aren't.
-    torn: u64,
+    pub torn: u64,
     /// Queues that say that they aren't.
-    torn_queues: u64,
+    pub torn_queues: u64,
 }
 
 /// What a queue's packets are made of.
 #[derive(Clone, Copy, PartialEq)]
-enum Sort {
+pub enum Sort {
     /// Messages; `true`: some may be lost on the way.
     Messages(bool),
+    /// Bytes without borders.
     Stream,
 }
 
@@ -87,7 +88,8 @@ fn check_queue(queue: &Value, sort: Sort, seen: &mut Seen) {
     }
 }
 
-fn check(queues: &Value, sort: Sort, seen: &mut Seen) {
+/// Fails where something in these queues claims to be whole and is not.
+pub fn check(queues: &Value, sort: Sort, seen: &mut Seen) {
     for queue in queues.as_array().into_iter().flatten() {
         if queue["name"] != "error" && queue["name"] != "accept" {
             check_queue(queue, sort, seen);

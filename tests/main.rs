@@ -24,6 +24,7 @@ mod ps;
 mod queues;
 mod scale;
 mod secrets;
+mod soak;
 mod ss;
 mod support;
 mod terminal;

@@ -19,6 +19,7 @@ mod modes;
 #[path = "../support/pattern.rs"]
 mod pattern;
 mod queues;
+mod soak;
 mod switching;
 mod sys;
 
@@ -30,7 +31,7 @@ use kinds::KINDS;
 use queues::{LARGE, QUEUES};
 
 const USAGE: &str = "usage: workload list | all | KIND[,KIND...] | queues [NAME[,NAME...]] | \
-                     flux NAME | leaks NAME | lints | switching [close] | many SOCKETS MESSAGES LEN | \
+                     flux NAME | leaks NAME | lints | soak | switching [close] | many SOCKETS MESSAGES LEN | \
                      fds N | ends | threads | hostile | zombie | exit-after MS";
 
 fn main() -> ExitCode {
@@ -68,6 +69,7 @@ fn run(arguments: &[&str]) -> io::Result<()> {
         ["flux", name] => flux::run(name),
         ["leaks", name] => leaks::run(name),
         ["lints"] => lints::run(),
+        ["soak"] => soak::run(),
         ["lints-child", fd] => lints::child(number(fd)?),
         ["switching"] => switching::run(false),
         ["switching", "close"] => switching::run(true),

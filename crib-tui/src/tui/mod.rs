@@ -9,6 +9,7 @@ pub mod ends;
 pub mod event;
 pub mod format;
 pub mod keys;
+mod sessions;
 mod signals;
 #[cfg(test)]
 pub(crate) mod stage;

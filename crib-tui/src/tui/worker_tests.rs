@@ -1,7 +1,7 @@
 //! Tests of what the reading thread makes of what is read.
 
 use super::*;
-use crate::model::sample;
+use crate::model::{ProcessState, sample};
 
 /// Answers with what is next in a list.
 struct Script(std::vec::IntoIter<Result<FilesReading, ReadError>>);

@@ -2,7 +2,7 @@
 //! message tells whether it is whole, and the receiver checks that each one comes, in its order:
 //! whoever looks on takes nothing and changes nothing.
 
-mod channel;
+pub mod channel;
 
 use std::io;
 use std::sync::Arc;
