@@ -24,7 +24,6 @@ mod ps;
 mod queues;
 mod scale;
 mod secrets;
-mod soak;
 mod ss;
 mod support;
 mod terminal;

@@ -8,6 +8,7 @@ pub mod privilege;
 pub mod queues;
 pub mod terminal;
 pub mod truth;
+pub mod whole;
 pub mod workload;
 
 use std::io::Write;
