@@ -45,7 +45,11 @@ impl Holder {
     /// An empty holder with a new, empty directory.
     pub fn new() -> io::Result<Self> {
         let dir = std::env::temp_dir().join(format!("crib-workload-{}", std::process::id()));
-        fs::create_dir(&dir)?;
+        // One that was killed could not clean up, and its pid is ours now.
+        match fs::remove_dir_all(&dir) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => fs::create_dir(&dir)?,
+        }
         Ok(Self { dir, held: Vec::new(), skipped: Vec::new(), props: Vec::new() })
     }
 

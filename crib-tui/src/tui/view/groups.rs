@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 
 use super::layout::Regions;
-use super::{number, say};
+use super::{millionths, number, say};
 use crate::model::PerSecond;
 use crate::model::column::Value;
 use crate::model::groups::{GroupName, GroupSummary, OpenerId};
@@ -210,11 +210,6 @@ fn rate<'a>(per_second: Option<f64>, theme: &Theme) -> Line<'a> {
         Some(0.0) => Line::styled("0", theme.dim),
         Some(rate) => Line::raw(format!("{rate:.1}")),
     }
-}
-
-/// What a number with decimal places is sorted by.
-fn millionths<'a>(number: Option<f64>) -> Value<'a> {
-    number.map_or(Value::Unknown, |number| Value::Int((number * 1e6) as i128))
 }
 
 /// Draws headings and rows, or what there is to say where there are no rows.

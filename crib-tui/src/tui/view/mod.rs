@@ -31,6 +31,7 @@ use super::format::cut_end;
 use super::keys::{self, Context};
 use super::theme::Theme;
 use super::widget::bar::{self, Part};
+use crate::model::column::Value;
 
 /// Below so many seconds, the time until a limit is reached is a warning.
 const SOON: f64 = 3600.0;
@@ -107,6 +108,11 @@ fn number<'a>(number: Option<u64>, theme: &Theme) -> Line<'a> {
         Some(0) => Line::styled("0", theme.dim),
         Some(number) => Line::raw(number.to_string()),
     }
+}
+
+/// What a number with decimal places is sorted by.
+fn millionths<'a>(number: Option<f64>) -> Value<'a> {
+    number.map_or(Value::Unknown, |number| Value::Int((number * 1e6) as i128))
 }
 
 /// What stands for something that isn't known.

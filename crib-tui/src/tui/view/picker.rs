@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::layout::Regions;
-use super::{SOON, dash, number, usage_style};
+use super::{SOON, dash, millionths, number, usage_style};
 use crate::model::column::Value;
 use crate::model::{PerSecond, Process, ProcessState, Seconds};
 use crate::tui::app::{App, ProcessEntry};
@@ -99,10 +99,7 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
             Some(0.0) => Line::styled("0", context.theme.dim),
             Some(rate) => Line::raw(PerSecond(rate).to_string()),
         },
-        key: |entry, _| {
-            let micros = |rate: f64| Value::Int((rate * 1e6) as i128);
-            entry.per_second.map_or(Value::Unknown, micros)
-        },
+        key: |entry, _| millionths(entry.per_second),
     },
     Column {
         title: "FULL IN",
@@ -116,10 +113,7 @@ pub const COLUMNS: &[Column<ProcessEntry, Context>] = &[
             let style = if seconds < SOON { context.theme.warning } else { Style::new() };
             Line::styled(Seconds(seconds).to_string(), style)
         },
-        key: |entry, _| {
-            let micros = |seconds: f64| Value::Int((seconds * 1e6) as i128);
-            entry.seconds_to_limit.map_or(Value::Unknown, micros)
-        },
+        key: |entry, _| millionths(entry.seconds_to_limit),
     },
     Column {
         title: "SOCKS",
