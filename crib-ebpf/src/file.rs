@@ -264,7 +264,7 @@ pub fn operations<const SYMBOLS: bool>(record: &mut OpsRecord, ops: u64) {
 
 /// Whether a file is a socket or a pipe, from the file alone.
 #[inline(always)]
-pub fn queue_part(file: Kptr<Raw>) -> Part {
+pub fn queue_part<A: Access>(file: Kptr<A>) -> Part {
     let Some(inode) = file.follow(offset!(file_inode)) else { return Part::Nothing };
     let mode = u32::from(inode.get::<u16>(offset!(inode_mode)).or_zero());
     let magic = match inode.follow(offset!(inode_sb)) {

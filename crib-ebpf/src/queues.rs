@@ -9,7 +9,7 @@ use crate::file::Part;
 use crate::packets::{Links, Packets};
 use crate::read::{Kptr, Raw, offset};
 use crate::repeat::{Step, repeat};
-use crate::socket::{AF_INET, AF_INET6, AF_UNIX, TCP_LISTEN};
+use crate::socket::{self, AF_INET, AF_INET6, AF_UNIX, TCP_LISTEN};
 use crate::transport::{
     IPPROTO_MPTCP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, SOCK_DGRAM, SOCK_STREAM,
 };
@@ -136,9 +136,7 @@ impl Owner {
     pub fn of(file: Kptr<Raw>, part: Part) -> Option<Self> {
         match part {
             Part::Socket => {
-                // `struct socket` (`sock_from_file`).
-                let socket = Kptr::<Raw>::to(file.get(offset!(file_private_data)).or_zero())?;
-                let pointer = socket.follow(offset!(socket_sk))?;
+                let pointer = socket::of_socket_file(file)?;
                 Some(Self { pointer, sort: sort(pointer) })
             }
             Part::Pipe => {

@@ -17,7 +17,16 @@ pub const AF_VSOCK: u16 = 40;
 /// include/net/tcp_states.h
 pub const TCP_LISTEN: u8 = 10;
 
-/// The socket behind a file that the iterator holds (`struct sock`), if it is one.
+/// The socket behind a socket's file (`struct sock`), by the file's own word: for kernels that
+/// lack [`of_file`]'s helper, and for files that nobody holds.
+#[inline(always)]
+pub fn of_socket_file<A: Access>(file: Kptr<A>) -> Option<Kptr<Raw>> {
+    // `struct socket` (`sock_from_file`).
+    let socket = Kptr::<Raw>::to(file.get(offset!(file_private_data)).or_zero())?;
+    socket.follow(offset!(socket_sk))
+}
+
+/// The socket behind a file that the iterator holds (`struct sock`), if it is one. Linux 5.11.
 #[inline(always)]
 pub fn of_file(file: Kptr<Typed>) -> Option<Kptr<Typed>> {
     // SAFETY: the helper takes a file with a reference held and returns a socket or null.

@@ -7,7 +7,8 @@ use crib_common::record::{RecordHeader, SocketRecord, TotalsRecord, kind, socket
 
 use crate::context::{Item, TaskFile, TaskFileContext};
 use crate::emit::{self, Frame};
-use crate::read::offset;
+use crate::file::{self, Part};
+use crate::read::{Access, Kptr, offset};
 use crate::task::Ids;
 use crate::{socket, transport};
 
@@ -61,7 +62,23 @@ fn begin(totals: &mut TotalsRecord, table: u64, ids: Ids) {
 #[inline(always)]
 fn add<const LOOPS: bool>(totals: &mut TotalsRecord, item: Item, frame: &mut Frame) {
     totals.files += 1;
-    let Some(sk) = socket::of_file(item.file) else { return };
+    if LOOPS {
+        if let Some(sk) = socket::of_file(item.file) {
+            add_socket::<_, true>(totals, sk, frame);
+        }
+    } else if file::queue_part(item.file) == Part::Socket
+        && let Some(sk) = socket::of_socket_file(item.file)
+    {
+        add_socket::<_, false>(totals, sk, frame);
+    }
+}
+
+#[inline(always)]
+fn add_socket<A: Access, const LOOPS: bool>(
+    totals: &mut TotalsRecord,
+    sk: Kptr<A>,
+    frame: &mut Frame,
+) {
     totals.sockets += 1;
     let record: &mut SocketRecord = &mut frame.socket;
     record.known = 0;
@@ -69,7 +86,7 @@ fn add<const LOOPS: bool>(totals: &mut TotalsRecord, item: Item, frame: &mut Fra
     record.sock_type = sk.get(offset!(sock_type)).or_zero();
     record.protocol = sk.get(offset!(sock_protocol)).or_zero();
     record.state = sk.get(offset!(sock_state)).or_zero();
-    transport::fill::<_, LOOPS>(record, sk);
+    transport::fill::<A, LOOPS>(record, sk);
     if record.known & socket_known::RECV_PAYLOAD != 0 {
         totals.recv_payload += record.recv_payload;
     } else {

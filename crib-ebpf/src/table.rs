@@ -6,7 +6,7 @@ use crib_common::record::{ALIGN, FileRecord, UnixRecord, file_bits};
 use crate::context::{Item, TaskFile, TaskFileContext};
 use crate::emit::{self, Frame, Seq, State};
 use crate::file::{self, Part, Place};
-use crate::read::{Kptr, Raw, below, offset};
+use crate::read::{Access, Kptr, Raw, below, offset};
 use crate::socket::AF_UNIX;
 use crate::task::Ids;
 use crate::told::Subject;
@@ -93,8 +93,18 @@ fn write_file<const LOOPS: bool, const PATHS: bool>(
 
 #[inline(always)]
 fn write_socket<const LOOPS: bool>(seq: Seq, item: Item, frame: &mut Frame) -> bool {
-    let Some(sk) = socket::of_file(item.file) else { return true };
-    socket::fill::<_, LOOPS>(&mut frame.socket, sk);
+    if LOOPS {
+        let Some(sk) = socket::of_file(item.file) else { return true };
+        write_sock::<_, true>(seq, sk, frame)
+    } else {
+        let Some(sk) = socket::of_socket_file(item.file) else { return true };
+        write_sock::<_, false>(seq, sk, frame)
+    }
+}
+
+#[inline(always)]
+fn write_sock<A: Access, const LOOPS: bool>(seq: Seq, sk: Kptr<A>, frame: &mut Frame) -> bool {
+    socket::fill::<A, LOOPS>(&mut frame.socket, sk);
     if !seq.write_record(&frame.socket) {
         return false;
     }

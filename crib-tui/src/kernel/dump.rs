@@ -6,7 +6,10 @@ use std::time::SystemTime;
 use crib_common::dump::{DumpRequest, HOPS, Hop, dump_bits, queue};
 
 use super::nested::{Nested, RunError};
-use super::{Filter, Reader, ended, failed, garbled, missing, not_hidden, pages, still_there};
+use super::object::LoadError;
+use super::{
+    Filter, Reader, ended, failed, garbled, missing, not_hidden, pages, still_there, support,
+};
 use crate::decode::{Record, Records};
 use crate::model::assemble::{self, Dumped};
 use crate::model::{
@@ -74,11 +77,16 @@ pub fn open(reader: &mut Reader) -> Result<(), ReadError> {
     }
     let filters = reader.filter == Filter::Link;
     let mut nested =
-        Nested::open(&mut reader.object, filters, reader.ring_bytes).map_err(missing)?;
+        Nested::open(&mut reader.object, filters, reader.ring_bytes).map_err(lacks_loops)?;
     reader.pages =
         pages::find(&mut nested, &mut reader.object, &mut reader.symbols).map_err(could_not_run)?;
     reader.nested = Some(nested);
     Ok(())
+}
+
+/// Why the nested program can't be had: most often because it is all loops.
+fn lacks_loops(error: LoadError) -> ReadError {
+    support::lack_of("bpf_loop", "queues can't be looked into").unwrap_or_else(|| missing(error))
 }
 
 fn could_not_run(error: RunError) -> ReadError {

@@ -12,6 +12,7 @@ mod mapped;
 mod nested;
 mod object;
 mod pages;
+mod paths;
 mod peers;
 mod snapshot;
 pub mod staged;
@@ -42,6 +43,7 @@ use crate::procfs;
 use link::{IterLink, Scope};
 use nested::Nested;
 use object::{LoadError, Object};
+use paths::Links;
 use symbols::Symbols;
 use told::Told;
 
@@ -57,8 +59,8 @@ pub struct Reader {
     /// The size of the ring that dumps are written into.
     ring_bytes: u32,
     files: Rc<OwnedFd>,
-    /// Whether the programs have the kernel name file operations.
-    names_ops: bool,
+    /// Whether the program tells no paths, and does not have the kernel name file operations.
+    plain: bool,
     /// Where the kernel picks out a process: in the link, or in the program.
     filter: Filter,
     symbols: Symbols,
@@ -134,9 +136,13 @@ impl Reader {
     pub fn open_with_ring(ring_bytes: u32) -> Result<Self, ReadError> {
         let mut object = Object::open_with_ring(ring_bytes).map_err(missing)?;
         let files = first_that_loads(&mut object, ["files", "files_plain"])?;
+        Self::with(object, files, ring_bytes)
+    }
+
+    fn with(object: Object, files: Rc<OwnedFd>, ring_bytes: u32) -> Result<Self, ReadError> {
         let filter = probe_filter(&files)?;
         Ok(Self {
-            names_ops: object.is_loaded("files"),
+            plain: !object.is_loaded("files"),
             object,
             ring_bytes,
             files,
@@ -183,8 +189,9 @@ impl Reader {
             attach().is_ok() && self.object.request(Request::default()).is_ok()
         });
         let bpf = if may_attach { privileges::NOTHING } else { privileges::BPF };
-        let symbols = if self.names_ops { privileges::NOTHING } else { privileges::SYMBOLS };
-        privileges::LOOKING | bpf | symbols
+        let plain =
+            if self.plain { paths::NEEDS | privileges::SYMBOLS } else { privileges::NOTHING };
+        privileges::LOOKING | bpf | plain
     }
 
     /// See [`crate::source::Reader::files`].
@@ -237,6 +244,12 @@ impl Reader {
         asked: Request,
     ) -> Result<Option<Vec<Arc<File>>>, ReadError> {
         self.run_files(process, filter, asked)?;
+        if self.plain {
+            let links = Links::of_files_in(&self.records);
+            self.run_files(process, filter, asked)?;
+            let with_paths = links.put_into(&self.records);
+            self.records = with_paths.map_err(|error| garbled(process, error))?;
+        }
         // What makes no sense is an error below.
         for run in decode::file_runs(&self.records).map_while(Result::ok) {
             if self.told.check(&run).is_err() {
@@ -474,9 +487,10 @@ fn garbled(process: &Process, error: impl Into<TableError>) -> ReadError {
 /// the kernel's error is one that checks can explain.
 fn missing(error: LoadError) -> ReadError {
     let what = error.to_string();
+    // Of a program that the verifier refuses no check knows why.
+    let verifier = matches!(&error, LoadError::Program { log, .. } if !log.is_empty());
     match error.io_error() {
-        // EACCES is what the verifier says of a program that it refuses: no check knows why.
-        Some(io) if io.raw_os_error() != Some(libc::EACCES) => {
+        Some(io) if !verifier && io.raw_os_error() != Some(libc::EACCES) => {
             support::explain("BPF can't be used", io)
         }
         _ => ReadError::Missing {

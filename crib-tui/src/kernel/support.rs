@@ -93,6 +93,18 @@ pub fn lacking() -> Option<Check> {
         .find(missing)
 }
 
+/// That a check of this name is proved to have found something missing, and so `what` can't be
+/// had; none where it has not.
+pub fn lack_of(name: &str, what: &str) -> Option<ReadError> {
+    let checks = decide::checks(&as_at_first(Facts::gather_required(&Roots::default())));
+    let missing = |check: &Check| check.name == name && check.state == CheckState::Missing;
+    let check = checks.into_iter().find(missing)?;
+    Some(ReadError::Missing {
+        what: format!("{what}: {}", check.detail),
+        remedy: check.remedy.unwrap_or_else(|| "`crib-top doctor` says what it allows".into()),
+    })
+}
+
 /// Why the kernel refused what BPF needs: names the first required thing that is missing, in
 /// the order in which this error makes it likely. `what` says what was refused, in plain words.
 pub fn explain(what: &str, error: &io::Error) -> ReadError {

@@ -28,7 +28,7 @@ use rustix::process::{Pid, geteuid, test_kill_process};
 use crate::model::{
     File, FilesReading, Process, ProcessState, ProcessesReading, ReadError, Socket, Source, Text,
 };
-use dir::ProcDir;
+pub use dir::ProcDir;
 use fd::{Outcome, Table};
 pub use image::{Image, image};
 pub use maps::{Mapping, maps};

@@ -113,14 +113,23 @@ fn privileges(facts: &Facts) -> Option<Finding> {
         ),
         uid => {
             let who = uid.map_or_else(|| "this user".into(), |uid| format!("uid {uid}"));
-            Finding::missing(format!("{who} lacks {missing}; root has them")).remedy(setcap(""))
+            Finding::missing(format!("{who} lacks {missing}; root has them"))
+                .remedy(setcap(facts, ""))
         }
     })
 }
 
 /// The command that gives this very binary what it needs to read by BPF, and more where that is
 /// what is asked for.
-fn setcap(more: &str) -> String {
+fn setcap(facts: &Facts, more: &str) -> String {
+    let (mut memory, mut links) = ("", "");
+    if let Btf::Read(names) = &facts.btf {
+        // The limit on locked memory has to be raised; paths are read from links in /proc.
+        memory = if names.counts_memlock { ",cap_sys_resource" } else { "" };
+        links = if names.bpf_loop { "" } else { ",cap_dac_read_search" };
+    }
+    // Once is enough.
+    let more = if more == links { "" } else { more };
     let program = std::env::current_exe().ok();
     let program = program.as_ref().and_then(|path: &PathBuf| path.to_str());
     let program = match program {
@@ -133,7 +142,7 @@ fn setcap(more: &str) -> String {
         }
         _ => "\"$(command -v crib-top)\"".into(),
     };
-    format!("sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace{more}=ep {program}")
+    format!("sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace{memory}{links}{more}=ep {program}")
 }
 
 fn user_namespace(facts: &Facts) -> Option<Finding> {
@@ -241,7 +250,11 @@ fn memlock(facts: &Facts) -> Option<Finding> {
         Some(bytes) if bytes < MEMLOCK_BYTES => Finding::missing(format!(
             "{bytes} bytes of memory may be locked, and BPF counts as that before Linux 5.11"
         ))
-        .remedy("ulimit -l unlimited"),
+        .remedy(if facts.uid == Some(0) {
+            "start the container with --ulimit memlock=-1".to_owned()
+        } else {
+            setcap(facts, "")
+        }),
         Some(bytes) => Finding::ok(format!("{bytes} bytes may be locked")),
         None => Finding::ok("locked memory is not limited"),
     })
@@ -281,7 +294,7 @@ fn kallsyms(facts: &Facts) -> Option<Finding> {
             if facts.uid == Some(0) {
                 finding.remedy("start the container with --cap-add SYSLOG")
             } else {
-                finding.remedy(setcap(",cap_syslog"))
+                finding.remedy(setcap(facts, ",cap_syslog"))
             }
         }
         (Answer::No, _) => Finding::missing("the symbol table shows no addresses"),
@@ -306,6 +319,6 @@ fn ptrace(facts: &Facts) -> Option<Finding> {
         _ => Finding::missing(
             "without CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH /proc shows only one's own processes",
         )
-        .remedy(setcap(",cap_dac_read_search")),
+        .remedy(setcap(facts, ",cap_dac_read_search")),
     })
 }
