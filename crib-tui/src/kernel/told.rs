@@ -23,11 +23,13 @@ pub struct Told {
 pub struct Moved;
 
 impl Told {
-    /// Begins a reading of a process: the numbers of its session and of itself.
+    /// Begins a reading of a process: the numbers of its session and of itself. The first has
+    /// none: who reads only once is spared the notes.
     pub fn begin(&mut self, pid: u32) -> (u32, u32) {
         if self.pid != Some(pid) {
             self.forget();
             self.pid = Some(pid);
+            return (0, 0);
         }
         // Neither is 0, which stands for none.
         self.reading = self.reading.checked_add(1).unwrap_or(1);

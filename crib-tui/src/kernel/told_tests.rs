@@ -49,6 +49,7 @@ fn what_was_told_is_left_out_and_stays_right() {
 
     let first = path_of(&mut reader, &files[7]);
     assert_eq!(first, (directory.join("file-007"), Some(false)));
+    assert_eq!(path_of(&mut reader, &files[7]), first);
     let all = told_bytes(&reader);
     assert_eq!(path_of(&mut reader, &files[7]), first);
     let steady = told_bytes(&reader);
@@ -89,7 +90,9 @@ fn another_file_under_the_descriptor_is_told() {
     let directory = root.join("directory");
     let mut files = settled(&directory);
     let mut reader = Reader::open().unwrap();
-    path_of(&mut reader, &files[0]);
+    for _ in 0..2 {
+        path_of(&mut reader, &files[0]);
+    }
     // Closed and opened again at once, the same memory and descriptor are likely.
     for name in ["file-001", "file-002", "file-003"] {
         drop(files.remove(0));
@@ -106,6 +109,7 @@ fn told(parent: u64, path: &[u8]) -> FileRun<'_> {
 #[test]
 fn a_directory_that_is_called_something_else_was_moved() {
     let mut session = Told::default();
+    assert_eq!(session.begin(1), (0, 0), "the first reading notes nothing");
     let first = session.begin(1);
     for file in [told(0x20, b"/a/three"), told(0x30, b"/b/four"), told(0, b"/c/five")] {
         assert_eq!(session.check(&file), Ok(()));
@@ -115,6 +119,7 @@ fn a_directory_that_is_called_something_else_was_moved() {
     assert_eq!(session.check(&told(0, b"/elsewhere/seven")), Ok(()));
     assert_eq!(session.check(&told(0x30, b"/moved/four")), Err(Moved));
     session.forget();
+    assert_eq!(session.begin(1), (0, 0));
     assert_ne!(session.begin(1).0, first.0);
     assert_eq!(session.check(&told(0x30, b"/moved/four")), Ok(()));
 }
@@ -122,8 +127,9 @@ fn a_directory_that_is_called_something_else_was_moved() {
 #[test]
 fn another_process_has_a_session_of_its_own() {
     let mut session = Told::default();
-    let first = session.begin(1).0;
+    let first = [session.begin(1), session.begin(1)][1].0;
     assert_eq!(session.check(&told(0x20, b"/a/three")), Ok(()));
+    assert_eq!(session.begin(2), (0, 0));
     assert_ne!(session.begin(2).0, first);
     assert_eq!(session.check(&told(0x20, b"/b/three")), Ok(()));
 }
