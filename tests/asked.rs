@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::queues::workload;
 use crate::support::command::{crib_top, only_process};
-use crate::support::privilege::needs_bpf;
+use crate::support::privilege::needs_loops;
 use crate::support::queues::{self, brief, packets, packets_of, payload, run_packets};
 use crate::support::workload::Workload;
 use crate::support::{in_qemu, skipped};
@@ -21,7 +21,7 @@ fn all_packets(document: &Value) -> Vec<Value> {
 #[test]
 fn payload_is_cut_where_it_was_asked_for() {
     const TEST: &str = "payload_is_cut_where_it_was_asked_for";
-    needs_bpf!("payload_is_cut_where_it_was_asked_for");
+    needs_loops!("payload_is_cut_where_it_was_asked_for");
     let workload = workload(TEST, "udp,unix-large,udp-fragments,pipe,tcp-fragments");
     for file in workload.files() {
         let whole = all_packets(&packets(workload.pid(), file.fd));
@@ -46,7 +46,7 @@ fn payload_is_cut_where_it_was_asked_for() {
 #[test]
 fn one_queue_alone_can_be_asked_for() {
     const TEST: &str = "one_queue_alone_can_be_asked_for";
-    needs_bpf!("one_queue_alone_can_be_asked_for");
+    needs_loops!("one_queue_alone_can_be_asked_for");
     let workload = workload(TEST, "udp-reader");
     let fd = workload.file("udp-reader").fd;
     let whole = packets(workload.pid(), fd);
@@ -67,7 +67,7 @@ fn one_queue_alone_can_be_asked_for() {
 #[test]
 fn packets_are_there_to_be_read() {
     const TEST: &str = "packets_are_there_to_be_read";
-    needs_bpf!("packets_are_there_to_be_read");
+    needs_loops!("packets_are_there_to_be_read");
     let workload = workload(TEST, "udp,tcp-listen");
     let pid = workload.pid().to_string();
     let run = |label: &str, more: &[&str]| {
@@ -91,7 +91,7 @@ fn packets_are_there_to_be_read() {
 
 #[test]
 fn what_has_no_queues_is_an_error() {
-    needs_bpf!("what_has_no_queues_is_an_error");
+    needs_loops!("what_has_no_queues_is_an_error");
     let workload = Workload::start(["regular,eventfd"]);
     for label in ["regular", "eventfd"] {
         let fd = workload.file(label).fd;
@@ -102,7 +102,7 @@ fn what_has_no_queues_is_an_error() {
 
 #[test]
 fn what_is_not_open_is_an_error() {
-    needs_bpf!("what_is_not_open_is_an_error");
+    needs_loops!("what_is_not_open_is_an_error");
     let workload = Workload::start(["pipe"]);
     for fd in [900, 1 << 20, u64::from(u32::MAX)] {
         let run = run_packets(workload.pid(), fd, &[]);
@@ -147,7 +147,7 @@ fn procfs_has_no_queues() {
 /// A file says which epoll instances watch it, and these say what they watch.
 #[test]
 fn a_file_says_who_watches_it() {
-    needs_bpf!("a_file_says_who_watches_it");
+    needs_loops!("a_file_says_who_watches_it");
     let workload = Workload::start(["eventpoll"]);
     let document = queues::dump(workload.pid());
     let rows = only_process(&document)["files"].as_array().expect("files is a list");
@@ -240,13 +240,13 @@ fn a_file_that_is_replaced_is_one_or_the_other(test: &str, mode: &[&str]) {
 
 #[test]
 fn a_replaced_file_is_one_or_the_other() {
-    needs_bpf!("a_replaced_file_is_one_or_the_other");
+    needs_loops!("a_replaced_file_is_one_or_the_other");
     a_file_that_is_replaced_is_one_or_the_other("a_replaced_file_is_one_or_the_other", &[]);
 }
 
 #[test]
 fn a_file_that_is_closed_and_opened_is_one_or_the_other() {
-    needs_bpf!("a_file_that_is_closed_and_opened_is_one_or_the_other");
+    needs_loops!("a_file_that_is_closed_and_opened_is_one_or_the_other");
     a_file_that_is_replaced_is_one_or_the_other(
         "a_file_that_is_closed_and_opened_is_one_or_the_other",
         &["close"],

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::support::command::crib_top;
-use crate::support::privilege::needs_bpf;
+use crate::support::privilege::needs_loops;
 use crate::support::{crib_top_path, in_qemu};
 
 const FDS: u64 = 200;
@@ -45,7 +45,7 @@ fn number(value: &Value) -> f64 {
 
 #[test]
 fn bench_tells_what_each_way_took_and_can_not_see() {
-    needs_bpf!("bench_tells_what_each_way_took_and_can_not_see");
+    needs_loops!("bench_tells_what_each_way_took_and_can_not_see");
     let document = crib_top(small().into_iter().chain(["-J".to_owned()])).expect_code(0).json();
     assert_eq!((&document["schema"], &document["source"]), (&1.into(), &"bpf".into()));
     assert!(document["kernel"].is_string() && document["time"].is_string());
@@ -128,7 +128,7 @@ fn consistent(section: &Value) {
 
 #[test]
 fn bench_leaves_nothing_behind_however_it_ends() {
-    needs_bpf!("bench_leaves_nothing_behind_however_it_ends");
+    needs_loops!("bench_leaves_nothing_behind_however_it_ends");
     let temporary = tempfile::tempdir().unwrap();
     let start = || {
         let mut command = Command::new(crib_top_path());

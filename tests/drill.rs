@@ -1,7 +1,7 @@
 //! In the terminal, from the table down to a packet's bytes and to a file in flight, and back.
 
 use crate::queues::workload;
-use crate::support::privilege::needs_bpf;
+use crate::support::privilege::needs_loops;
 use crate::support::terminal::Terminal;
 use crate::support::workload::Workload;
 
@@ -79,7 +79,7 @@ pub fn is_table_of_one(screen: &str) -> bool {
 #[test]
 fn from_the_table_to_the_bytes_and_back() {
     const TEST: &str = "from_the_table_to_the_bytes_and_back";
-    needs_bpf!("from_the_table_to_the_bytes_and_back");
+    needs_loops!("from_the_table_to_the_bytes_and_back");
     let workload = workload(TEST, "unix-stream-partly-read,udp-reader,udp");
     let mut terminal = open_on(&workload, "udp");
     let screen = step(&mut terminal, ENTER, "the socket's queues", |screen| {
@@ -111,7 +111,7 @@ fn from_the_table_to_the_bytes_and_back() {
 #[test]
 fn a_file_in_flight_can_be_opened() {
     const TEST: &str = "a_file_in_flight_can_be_opened";
-    needs_bpf!("a_file_in_flight_can_be_opened");
+    needs_loops!("a_file_in_flight_can_be_opened");
     let workload = workload(TEST, "flight-nested");
     let mut terminal = open_on(&workload, "flight-nested");
     step(&mut terminal, ENTER, "the socket", is_file);
@@ -134,7 +134,7 @@ fn a_file_in_flight_can_be_opened() {
 /// A live view shows what comes, and Space holds it.
 #[test]
 fn space_freezes_a_queue() {
-    needs_bpf!("space_freezes_a_queue");
+    needs_loops!("space_freezes_a_queue");
     let workload = Workload::start(["flux", "udp"]);
     let pid = workload.pid().to_string();
     let mut terminal = Terminal::start(&["-p", &pid, "--source", "bpf", "-d", "100ms"], 140, 40);

@@ -3,7 +3,7 @@
 
 use crate::support::command::only_process;
 use crate::support::in_qemu;
-use crate::support::privilege::bpf_works_or_is_proven_absent;
+use crate::support::privilege::loops_work_or_are_proven_absent;
 use crate::support::queues::{self, dump, packets};
 use crate::support::whole::{Seen, Sort, check};
 use crate::support::workload::Workload;
@@ -47,7 +47,7 @@ macro_rules! at_full_speed {
     ($($test:ident: $name:literal, $sort:expr;)*) => {
         $(#[test]
         fn $test() {
-            if bpf_works_or_is_proven_absent(stringify!($test)) {
+            if loops_work_or_are_proven_absent(stringify!($test)) {
                 every_message_is_whole($name, $sort);
             }
         })*

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::support::command::{Run, crib_top, file_rows, files, has_control, only_process};
 use crate::support::differences;
-use crate::support::privilege::needs_bpf;
+use crate::support::privilege::{needs_bpf, needs_loops};
 use crate::support::terminal::Terminal;
 use crate::support::truth;
 use crate::support::workload::{Workload, workload_path};
@@ -82,7 +82,7 @@ fn count(out: &[u8], sequence: &[u8]) -> usize {
 
 #[test]
 fn no_message_and_no_sender_reaches_the_terminal() {
-    needs_bpf!("no_message_and_no_sender_reaches_the_terminal");
+    needs_loops!("no_message_and_no_sender_reaches_the_terminal");
     let workload = Workload::start(["hostile"]);
     let pid = workload.pid().to_string();
     let fd = workload.file("hostile-message").fd.to_string();

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::command::only_process;
 use crate::support::pattern::message_of;
-use crate::support::privilege::needs_bpf;
+use crate::support::privilege::needs_loops;
 use crate::support::queues::{brief, dump, of_file, packets_of, payload};
 use crate::support::workload::Workload;
 
@@ -16,7 +16,7 @@ const LEN: usize = 1024;
 
 #[test]
 fn a_large_dump_is_whole() {
-    needs_bpf!("a_large_dump_is_whole");
+    needs_loops!("a_large_dump_is_whole");
     let workload = Workload::start(
         ["many".to_owned()]
             .into_iter()

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use crate::support::command::{crib_top, file_rows, only_process};
-use crate::support::privilege::needs_bpf;
+use crate::support::privilege::{needs_bpf, needs_loops};
 use crate::support::skipped;
 use crate::support::terminal::Terminal;
 use crate::support::workload::Workload;
@@ -130,14 +130,14 @@ lints! {
 
 #[test]
 fn zero_window() {
-    needs_bpf!("zero_window");
+    needs_loops!("zero_window");
     finds_among_others("zero-window", "zero-window");
     finds("established-client", &[]);
 }
 
 #[test]
 fn retransmitting() {
-    needs_bpf!("retransmitting");
+    needs_loops!("retransmitting");
     finds("retransmitting", &["retransmitting", "send-stuck"]);
     finds("established-client", &[]);
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::queues::workload;
 use crate::support::command::crib_top;
-use crate::support::privilege::needs_bpf;
+use crate::support::privilege::needs_loops;
 use crate::support::queues::unhex;
 use crate::support::workload::Workload;
 use crate::support::{in_qemu, skipped};
@@ -90,7 +90,7 @@ fn port(address: &Value) -> String {
 #[test]
 fn tshark_finds_datagrams() {
     const TEST: &str = "tshark_finds_datagrams";
-    needs_bpf!("tshark_finds_datagrams");
+    needs_loops!("tshark_finds_datagrams");
     if tshark_is_missing(TEST) {
         return;
     }
@@ -129,7 +129,7 @@ fn tshark_finds_datagrams() {
 #[test]
 fn tshark_finds_tcp_streams() {
     const TEST: &str = "tshark_finds_tcp_streams";
-    needs_bpf!("tshark_finds_tcp_streams");
+    needs_loops!("tshark_finds_tcp_streams");
     if tshark_is_missing(TEST) {
         return;
     }
@@ -164,7 +164,7 @@ fn tshark_finds_tcp_streams() {
 #[test]
 fn tshark_opens_what_never_was_on_a_wire() {
     const TEST: &str = "tshark_opens_what_never_was_on_a_wire";
-    needs_bpf!("tshark_opens_what_never_was_on_a_wire");
+    needs_loops!("tshark_opens_what_never_was_on_a_wire");
     if tshark_is_missing(TEST) {
         return;
     }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::support::command::{crib_top, file_rows, files, only_process};
 use crate::support::differences::none_in_a_quiet_moment;
-use crate::support::privilege::needs_bpf;
+use crate::support::privilege::{needs_bpf, needs_loops};
 use crate::support::truth;
 use crate::support::workload::Workload;
 
@@ -52,7 +52,7 @@ fn ps_by_procfs_counts_as_proc_does() {
 
 #[test]
 fn ps_sums_up_what_files_tells() {
-    needs_bpf!("ps_sums_up_what_files_tells");
+    needs_loops!("ps_sums_up_what_files_tells");
     let workload = Workload::start(["tcp-established,udp-unconnected,unix-stream,unix-seqpacket"]);
     none_in_a_quiet_moment(|| {
         let document = files(workload.pid(), "bpf");

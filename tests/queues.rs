@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::command::{file_rows, only_process};
 use crate::support::differences::none_in_a_quiet_moment;
-use crate::support::privilege::{bpf_works_or_is_proven_absent, needs_bpf};
+use crate::support::privilege::{loops_work_or_are_proven_absent, needs_bpf, needs_loops};
 use crate::support::queues::{self, brief, concatenated, dump, packets, packets_of, payload};
 use crate::support::skipped;
 use crate::support::workload::{Told, Workload};
@@ -141,7 +141,7 @@ macro_rules! exactly {
     ($($test:ident: $names:literal;)*) => {
         $(#[test]
         fn $test() {
-            if bpf_works_or_is_proven_absent(stringify!($test)) {
+            if loops_work_or_are_proven_absent(stringify!($test)) {
                 exactly_what_was_put_in(stringify!($test), $names);
             }
         })*
@@ -169,7 +169,7 @@ exactly! {
 #[test]
 fn every_byte_of_a_connection_is_in_one_queue() {
     const TEST: &str = "every_byte_of_a_connection_is_in_one_queue";
-    needs_bpf!("every_byte_of_a_connection_is_in_one_queue");
+    needs_loops!("every_byte_of_a_connection_is_in_one_queue");
     let workload = workload(TEST, "tcp-unread");
     none_in_a_quiet_moment(|| {
         let document = dump(workload.pid());
@@ -233,7 +233,7 @@ fn workload_tells_the_truth_about_its_queues() {
 #[test]
 fn the_way_down_ends_with_a_word() {
     const TEST: &str = "the_way_down_ends_with_a_word";
-    needs_bpf!("the_way_down_ends_with_a_word");
+    needs_loops!("the_way_down_ends_with_a_word");
     let workload = workload(TEST, "flight-nested");
     let document = dump(workload.pid());
     let fd = workload.file("flight-nested").fd;
@@ -256,7 +256,7 @@ fn the_way_down_ends_with_a_word() {
 #[test]
 fn time_stamps_are_the_readers() {
     const TEST: &str = "time_stamps_are_the_readers";
-    needs_bpf!("time_stamps_are_the_readers");
+    needs_loops!("time_stamps_are_the_readers");
     let workload = workload(TEST, "udp-stamped");
     let file = workload.file("udp-stamped").fd;
     let document = packets(workload.pid(), file);
@@ -275,7 +275,7 @@ fn time_stamps_are_the_readers() {
 #[test]
 fn a_queue_of_100000_messages_is_whole() {
     const TEST: &str = "a_queue_of_100000_messages_is_whole";
-    needs_bpf!("a_queue_of_100000_messages_is_whole");
+    needs_loops!("a_queue_of_100000_messages_is_whole");
     let workload = workload(TEST, "unix-100000");
     let file = workload.file("unix-100000");
     let document = packets(workload.pid(), file.fd);

@@ -3,7 +3,7 @@
 use crate::queues::workload;
 use crate::support::command::{Run, crib_top};
 use crate::support::in_qemu;
-use crate::support::privilege::needs_bpf;
+use crate::support::privilege::{needs_bpf, needs_loops};
 use crate::support::queues::unhex;
 use crate::support::terminal::Terminal;
 use crate::support::workload::Workload;
@@ -81,7 +81,7 @@ fn outputs(workload: &Workload, more: &[&str]) -> Vec<Run> {
 #[test]
 fn without_payload_no_byte_of_a_queue_is_in_any_output() {
     const TEST: &str = "without_payload_no_byte_of_a_queue_is_in_any_output";
-    needs_bpf!("without_payload_no_byte_of_a_queue_is_in_any_output");
+    needs_loops!("without_payload_no_byte_of_a_queue_is_in_any_output");
     let workload = workload(TEST, QUEUES);
     let secrets = secrets(&workload);
     assert!(secrets.len() > 10, "{secrets:?}");
@@ -106,7 +106,7 @@ const QUEUES: &str = "tcp,tcp-partly-read,tcp-unacknowledged,tcp-out-of-order,ud
 #[test]
 fn without_payload_the_ui_shows_no_byte_of_a_queue() {
     const TEST: &str = "without_payload_the_ui_shows_no_byte_of_a_queue";
-    needs_bpf!("without_payload_the_ui_shows_no_byte_of_a_queue");
+    needs_loops!("without_payload_the_ui_shows_no_byte_of_a_queue");
     let workload = workload(TEST, "udp");
     let (pid, fd) = (workload.pid().to_string(), workload.file("udp").fd);
     let filter = format!("FD == {fd}");

@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::support::command::{crib_top, file_rows, only_process};
-use crate::support::privilege::needs_bpf;
+use crate::support::privilege::needs_loops;
 use crate::support::queues::{self, dump, packets};
 use crate::support::terminal::Terminal;
 use crate::support::whole::{Seen, Sort, check};
@@ -92,7 +92,7 @@ fn read_all(pid: u32, told: &[(u64, Sort)], seen: &mut Seen) {
 
 #[test]
 fn everything_at_once() {
-    needs_bpf!("everything_at_once");
+    needs_loops!("everything_at_once");
     let seconds =
         std::env::var("CRIB_SOAK").ok().and_then(|text| text.parse().ok()).unwrap_or(SECONDS);
     let time = Duration::from_secs(seconds);

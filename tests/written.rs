@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::queues::workload;
 use crate::support::command::{Run, crib_top};
-use crate::support::privilege::needs_bpf;
+use crate::support::privilege::needs_loops;
 use crate::support::skipped;
 use crate::support::terminal::Terminal;
 use crate::support::workload::Workload;
@@ -52,7 +52,7 @@ fn capture(workload: &Workload, path: &Path) -> Run {
 #[test]
 fn a_full_disk_is_said_in_one_line_and_leaves_no_half_file() {
     const TEST: &str = "a_full_disk_is_said_in_one_line_and_leaves_no_half_file";
-    needs_bpf!("a_full_disk_is_said_in_one_line_and_leaves_no_half_file");
+    needs_loops!("a_full_disk_is_said_in_one_line_and_leaves_no_half_file");
     let Some(small) = Small::mount(TEST) else { return };
     let workload = Workload::start(["many", "2", "8", "9000"]);
     let path = small.0.path().join("queues.pcapng");
@@ -88,7 +88,7 @@ fn write_in(directory: &Path, workload: &Workload, fd: u64, said: &str) {
 #[test]
 fn the_ui_says_that_the_disk_is_full() {
     const TEST: &str = "the_ui_says_that_the_disk_is_full";
-    needs_bpf!("the_ui_says_that_the_disk_is_full");
+    needs_loops!("the_ui_says_that_the_disk_is_full");
     let Some(small) = Small::mount(TEST) else { return };
     let workload = Workload::start(["many", "2", "8", "9000"]);
     let fd = workload.report["files"][1]["fd"].as_u64().expect("a descriptor");
@@ -102,7 +102,7 @@ fn the_ui_says_that_the_disk_is_full() {
 #[test]
 fn root_writes_in_another_users_directory_and_follows_none_of_its_links() {
     const TEST: &str = "root_writes_in_another_users_directory_and_follows_none_of_its_links";
-    needs_bpf!("root_writes_in_another_users_directory_and_follows_none_of_its_links");
+    needs_loops!("root_writes_in_another_users_directory_and_follows_none_of_its_links");
     if !rustix::process::geteuid().is_root() {
         return skipped(TEST, "only root may give a directory away");
     }

@@ -3,6 +3,8 @@
 use std::env;
 use std::sync::OnceLock;
 
+use serde_json::Value;
+
 use super::command::crib_top;
 
 /// Whether BPF can be used. Says by name what is skipped, and why, where it can't.
@@ -10,31 +12,64 @@ use super::command::crib_top;
 /// In CI (`CI=true`) and with `CRIB_REQUIRE_BPF=1` nothing is skipped: there the test goes on
 /// and fails by itself. Elsewhere only a lack that `crib-top doctor` proves is an excuse.
 pub fn bpf_works_or_is_proven_absent(test: &str) -> bool {
-    let set = |name: &str, value: &str| env::var(name).is_ok_and(|v| v == value);
-    if set("CI", "true") || set("CRIB_REQUIRE_BPF", "1") {
-        return true;
-    }
     static LACK: OnceLock<Option<String>> = OnceLock::new();
-    match LACK.get_or_init(proven_lack) {
-        None => true,
-        Some(lack) => {
-            super::skipped(test, lack);
-            false
-        }
-    }
+    required() || proven(test, LACK.get_or_init(|| lack(|check| check["required"] == true)))
 }
 
-/// The first thing that BPF needs and that doctor found missing.
-fn proven_lack() -> Option<String> {
+/// Whether BPF can be used, with loops (`bpf_loop`, Linux 5.17), which all that looks into queues
+/// takes.
+///
+/// Where nothing may be skipped, a kernel may lack them only if `CRIB_LACKS=bpf_loop` says that
+/// it is known to.
+pub fn loops_work_or_are_proven_absent(test: &str) -> bool {
+    static LACK: OnceLock<Option<String>> = OnceLock::new();
+    let lack = || lack(|check| check["name"] == "bpf_loop");
+    let known = env::var("CRIB_LACKS").is_ok_and(|lacks| lacks == "bpf_loop");
+    if known {
+        assert!(LACK.get_or_init(lack).is_some(), "CRIB_LACKS=bpf_loop, which this kernel has");
+    }
+    bpf_works_or_is_proven_absent(test)
+        && (required() && !known || proven(test, LACK.get_or_init(lack)))
+}
+
+/// Whether BPF can loop here, as `crib-top doctor` says.
+pub fn has_loops() -> bool {
+    lack(|check| check["name"] == "bpf_loop").is_none()
+}
+
+/// Whether BPF's memory counts as locked memory here (before Linux 5.11).
+pub fn counts_locked_memory() -> bool {
+    let report = crib_top(["doctor", "-J"]).json();
+    let checks = report["checks"].as_array().expect("doctor -J lists its checks");
+    checks.iter().any(|check| check["name"] == "memlock")
+}
+
+/// Whether nothing may be skipped for want of BPF.
+fn required() -> bool {
+    let set = |name: &str, value: &str| env::var(name).is_ok_and(|v| v == value);
+    set("CI", "true") || set("CRIB_REQUIRE_BPF", "1")
+}
+
+/// Whether nothing is lacking; says that the test is skipped where something is.
+fn proven(test: &str, lack: &Option<String>) -> bool {
+    if let Some(lack) = lack {
+        super::skipped(test, lack);
+    }
+    lack.is_none()
+}
+
+/// The first of these checks of `crib-top doctor` that found something missing.
+fn lack(concerns: impl Fn(&Value) -> bool) -> Option<String> {
     let report = crib_top(["doctor", "-J"]).json();
     let checks = report["checks"].as_array().expect("doctor -J lists its checks");
     checks
         .iter()
-        .find(|check| check["state"] == "missing" && check["required"] == true)
+        .find(|check| check["state"] == "missing" && concerns(check))
         .map(|check| format!("{}: {}", check["name"], check["detail"]))
 }
 
 /// Returns from the test, saying so, where BPF is proven not to be possible.
+#[allow(unused_macros, reason = "a binary of one test needs one of the two")]
 macro_rules! needs_bpf {
     ($test:literal) => {
         if !$crate::support::privilege::bpf_works_or_is_proven_absent($test) {
@@ -42,4 +77,15 @@ macro_rules! needs_bpf {
         }
     };
 }
+#[allow(unused_imports, reason = "as above")]
 pub(crate) use needs_bpf;
+
+/// As [`needs_bpf`], where it takes loops.
+macro_rules! needs_loops {
+    ($test:literal) => {
+        if !$crate::support::privilege::loops_work_or_are_proven_absent($test) {
+            return;
+        }
+    };
+}
+pub(crate) use needs_loops;

@@ -285,6 +285,7 @@ pub fn dma_heap(heap: BorrowedFd<'_>) -> io::Result<OwnedFd> {
 
 /// The raw bpf(2) call that answers with a descriptor; `attr` is `union bpf_attr`, zero-padded.
 pub fn bpf(command: c_int, attr: &mut [u64; 18]) -> io::Result<OwnedFd> {
+    lift_memory_limit();
     // SAFETY: the pointer and the size are those of `attr`; the pointers in it, if any, are to
     // memory that the caller keeps alive for the call.
     owned(unsafe {
@@ -329,6 +330,14 @@ pub fn set_fd_limit(soft: u64) -> io::Result<()> {
     limit.rlim_cur = soft.min(limit.rlim_max);
     // SAFETY: `limit` outlives the call.
     check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }.into()).map(drop)
+}
+
+/// Lifts the limit on locked memory, as which that of BPF counts before Linux 5.11; without the
+/// right to, nothing happens.
+fn lift_memory_limit() {
+    let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: `limit` outlives the call.
+    unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &limit) };
 }
 
 /// read(2) of one byte from a descriptor that was inherited, and that nothing here owns.
