@@ -226,15 +226,12 @@ fn d_path(facts: &Facts) -> Option<Finding> {
     let Btf::Read(names) = &facts.btf else {
         return Some(Finding::unknown("can't be told without BTF"));
     };
-    Some(if !names.d_path {
-        Finding::missing("this kernel lacks bpf_d_path (Linux 5.12 for iterators)")
-            .remedy("boot a kernel of Linux 5.12 or newer")
-    } else if names.bpf_loop {
-        // Iterators may call it since Linux 5.12, which leaves no trace in BTF; what came
-        // after it does.
+    // Iterators may call it since Linux 5.12, which leaves no trace in BTF; what came after it
+    // does, and without loops there is only the plain program, which does not call it.
+    Some(if names.d_path && names.bpf_loop {
         Finding::ok("bpf_d_path, in a kernel that lets iterators call it")
     } else {
-        Finding::unknown("bpf_d_path is there; whether iterators may call it shows at loading")
+        Finding::ok("from the links in /proc, as before Linux 5.17")
     })
 }
 
