@@ -6,10 +6,13 @@
 //! a member that is not found.
 
 use std::collections::{HashMap, HashSet};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Deref;
 use std::path::Path;
 
 use crib_common::offsets::{KernelOffsets, Wanted};
+use memmap2::{Mmap, MmapOptions};
 
 /// Where the kernel shows its own BTF.
 pub const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
@@ -289,13 +292,43 @@ fn wanted_structs() -> HashSet<&'static [u8]> {
         .collect()
 }
 
-/// Reads the BTF file at `path` whole.
+/// The bytes of a BTF file.
+pub enum Data {
+    /// The kernel's own pages.
+    Mapped(Mmap),
+    /// A copy.
+    Read(Vec<u8>),
+}
+
+impl Deref for Data {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Mapped(bytes) => bytes,
+            Self::Read(bytes) => bytes,
+        }
+    }
+}
+
+/// Reads the BTF file at `path` whole. The kernel's can be mapped since Linux 6.16, privately
+/// and to be read only ("btf: Allow mmap of vmlinux btf"): sysfs gives it out by one page a call
+/// otherwise, 1,400 of them.
 ///
 /// # Errors
 /// [`BtfError::Read`].
-pub fn read(path: &Path) -> Result<Vec<u8>, BtfError> {
-    std::fs::read(path)
-        .map_err(|source| BtfError::Read { path: path.display().to_string(), source })
+pub fn read(path: &Path) -> Result<Data, BtfError> {
+    let error = |source| BtfError::Read { path: path.display().to_string(), source };
+    let mut file = File::open(path).map_err(error)?;
+    if path == Path::new(VMLINUX) {
+        // SAFETY: the kernel never changes its own BTF; of another file nobody could promise it.
+        if let Ok(bytes) = unsafe { MmapOptions::new().map_copy_read_only(&file) } {
+            return Ok(Data::Mapped(bytes));
+        }
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(error)?;
+    Ok(Data::Read(bytes))
 }
 
 #[cfg(test)]
@@ -303,8 +336,16 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn vmlinux() -> Vec<u8> {
+    fn vmlinux() -> Data {
         read(Path::new(VMLINUX)).unwrap()
+    }
+
+    #[test]
+    fn what_is_mapped_is_what_is_read() {
+        assert!(*vmlinux() == std::fs::read(VMLINUX).unwrap());
+        let copy = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(copy.path(), b"not the kernel's").unwrap();
+        assert!(matches!(read(copy.path()).unwrap(), Data::Read(bytes) if bytes.len() == 16));
     }
 
     #[test]

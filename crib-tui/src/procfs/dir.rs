@@ -12,6 +12,9 @@ use rustix::fs::{AtFlags, Dir, Mode, OFlags, Statx, StatxFlags};
 
 use super::parse;
 
+/// Bytes that hold most files of a process whole.
+const READ_BYTES: usize = 4096;
+
 /// A process's (or thread's) directory in /proc.
 #[derive(Debug)]
 pub struct ProcDir {
@@ -33,9 +36,7 @@ impl ProcDir {
     /// # Errors
     /// The kernel's: ESRCH or ENOENT once the process is gone, EACCES without permission.
     pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.reader(name)?.read_to_end(&mut bytes)?;
-        Ok(bytes)
+        self.read_start(name, u64::MAX)
     }
 
     /// The first `limit` bytes of a file in it.
@@ -43,14 +44,13 @@ impl ProcDir {
     /// # Errors
     /// As [`Self::read`].
     pub fn read_start(&self, name: &str, limit: u64) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.reader(name)?.take(limit).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    }
-
-    fn reader(&self, name: &str) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        Ok(File::from(rustix::fs::openat(&self.dir, name, flags, Mode::empty())?))
+        let file = File::from(rustix::fs::openat(&self.dir, name, flags, Mode::empty())?);
+        // With room for most files, and through `take`, which does not ask for size and position
+        // first: /proc knows neither, and each call counts where there are many processes.
+        let mut bytes = Vec::with_capacity(READ_BYTES);
+        file.take(limit).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     /// The numbers that are names in a directory in it, in ascending order.

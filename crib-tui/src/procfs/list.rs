@@ -1,18 +1,16 @@
 //! All processes: their headers, and the sums over their open files.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-
-use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 
 use super::dir::ProcDir;
 use super::link;
 use super::net::{self, Sockets};
+use super::parse::decimal;
 use super::process::{self, Stat};
 use super::tables::Tables;
-use crate::model::{Process, ProcessState, ProcessTotals, Text};
+use crate::model::{Process, ProcessState, ProcessTotals};
 
 /// A process with its directory, which stays bound to it.
 pub struct Entry {
@@ -29,29 +27,14 @@ pub struct Entry {
 /// # Errors
 /// When /proc can't be listed.
 pub fn entries() -> io::Result<impl Iterator<Item = Entry>> {
-    // sysinfo leaves a list that it can't have empty, without a word.
-    std::fs::read_dir("/proc")?;
-    let wanted = ProcessRefreshKind::nothing()
-        .with_user(UpdateKind::Always)
-        .with_cmd(UpdateKind::Always)
-        .without_tasks();
-    let mut system = System::new().map_err(io::Error::other)?;
-    system.refresh_processes_specifics(ProcessesToUpdate::All, true, wanted);
-    let mut found: Vec<_> = system
-        .processes()
-        .values()
-        .map(|process| {
-            let cmdline = process.cmd().join(OsStr::new(" "));
-            (process.pid().as_u32(), process.user_id().map(|uid| **uid), cmdline)
-        })
-        .collect();
-    found.sort_unstable_by_key(|&(pid, ..)| pid);
-    Ok(found.into_iter().filter_map(|(pid, uid, cmdline)| {
+    let names = std::fs::read_dir("/proc")?.map_while(Result::ok).map(|entry| entry.file_name());
+    let mut pids: Vec<u32> = names.filter_map(|name| decimal(name.as_bytes())).collect();
+    pids.sort_unstable();
+    Ok(pids.into_iter().filter_map(|pid| {
         // One that ended since is no longer in the list.
         let dir = ProcDir::open(pid).ok()?;
         let stat = Stat::read(&dir).ok()?;
-        let cmdline = Text::from(cmdline.as_bytes());
-        let process = process::assemble(pid, stat.clone(), uid, cmdline, &dir);
+        let process = process::with_stat(&dir, pid, stat.clone());
         Some(Entry { process, dir, stat })
     }))
 }

@@ -115,21 +115,24 @@ pub fn joined(cmdline: &[u8]) -> Text {
 /// # Errors
 /// As [`Stat::read`]. The other files only leave their fields unknown.
 pub fn read(dir: &ProcDir, pid: u32) -> io::Result<Process> {
-    let stat = Stat::read(dir)?;
-    let status = dir.read("status").map(|text| Status::parse(&text)).unwrap_or_default();
-    let cmdline = dir.read_start("cmdline", CMDLINE_BYTES).unwrap_or_default();
-    Ok(assemble(pid, stat, status.uid, joined(&cmdline), dir))
+    Ok(with_stat(dir, pid, Stat::read(dir)?))
 }
 
-/// Puts a header together from parts that are known already and those read here.
-pub fn assemble(pid: u32, stat: Stat, uid: Option<u32>, cmdline: Text, dir: &ProcDir) -> Process {
+/// As [`read`], of a process whose stat file was read.
+pub fn with_stat(dir: &ProcDir, pid: u32, stat: Stat) -> Process {
+    let status = dir.read("status").map(|text| Status::parse(&text)).unwrap_or_default();
+    let cmdline = match stat.state {
+        ProcessState::Alive => dir.read_start("cmdline", CMDLINE_BYTES).unwrap_or_default(),
+        // They have no memory, and so no arguments.
+        _ => Vec::new(),
+    };
     Process {
         pid,
         comm: stat.comm,
-        uid,
-        user: uid.and_then(user_name),
+        uid: status.uid,
+        user: status.uid.and_then(user_name),
         fd_limit: dir.read("limits").ok().and_then(|text| fd_limit(&text)),
-        cmdline,
+        cmdline: joined(&cmdline),
         start_ticks: stat.start_ticks,
         state: stat.state,
     }
