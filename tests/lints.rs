@@ -64,16 +64,17 @@ fn finds_among_others(label: &str, expected: &str) {
 }
 
 macro_rules! lints {
-    ($($test:ident { $($label:literal: $expected:expr;)* })*) => {
+    ($needs:ident: $($test:ident { $($label:literal: $expected:expr;)* })*) => {
         $(#[test]
         fn $test() {
-            needs_bpf!("a_lint");
+            $needs!(stringify!($test));
             $(finds($label, &$expected);)*
         })*
     };
 }
 
 lints! {
+    needs_bpf:
     close_wait {
         "close-wait": ["close-wait"];
         "close-wait-unread": ["close-wait-unread", "unread-unpolled"];
@@ -96,6 +97,20 @@ lints! {
         "udp-drops": ["udp-drops", "unread-unpolled"];
         "udp-dropped": ["unread-unpolled"];
     }
+    files_in_flight {
+        "files-in-flight": ["files-in-flight", "unread-unpolled"];
+        "no-files-in-flight": ["unread-unpolled"];
+    }
+    deleted_open {
+        "deleted-open": ["deleted-open"];
+        "deleted-empty": [];
+        "not-deleted": [];
+        "memfd": [];
+    }
+}
+
+lints! {
+    needs_loops:
     send_stuck {
         "send-stuck": ["send-stuck"];
         "send-done": [];
@@ -115,16 +130,6 @@ lints! {
         "peer-shut-down": [];
         "peer-there-dgram": [];
         "not-accepted": [];
-    }
-    files_in_flight {
-        "files-in-flight": ["files-in-flight", "unread-unpolled"];
-        "no-files-in-flight": ["unread-unpolled"];
-    }
-    deleted_open {
-        "deleted-open": ["deleted-open"];
-        "deleted-empty": [];
-        "not-deleted": [];
-        "memfd": [];
     }
 }
 
@@ -179,7 +184,7 @@ fn fd_limit() {
 
 #[test]
 fn one_reading_claims_nothing_that_takes_time() {
-    needs_bpf!("one_reading_claims_nothing_that_takes_time");
+    needs_loops!("one_reading_claims_nothing_that_takes_time");
     // By then the connections that are closed have been for long, which TCP tells.
     document();
     let pid = workload().pid().to_string();
@@ -218,7 +223,7 @@ fn one_reading_claims_nothing_that_takes_time() {
 
 #[test]
 fn the_column_can_be_shown_and_filtered_and_lints_switched_off() {
-    needs_bpf!("the_column_can_be_shown_and_filtered_and_lints_switched_off");
+    needs_loops!("the_column_can_be_shown_and_filtered_and_lints_switched_off");
     let pid = workload().pid().to_string();
     let rows = |filter: &str, more: &[&str]| {
         let arguments = ["files", "-p", &pid, "-n", "-o", "LINT,FD", "-Q", filter];
@@ -235,7 +240,7 @@ fn the_column_can_be_shown_and_filtered_and_lints_switched_off() {
 
 #[test]
 fn a_list_for_people_has_all_three_texts() {
-    needs_bpf!("a_list_for_people_has_all_three_texts");
+    needs_loops!("a_list_for_people_has_all_three_texts");
     let pid = workload().pid().to_string();
     let run = crib_top(["lint", "-p", &pid, "-Q", "LINT =~ 'peer-gone'"]).expect_code(0);
     let count = |start: &str| run.text().lines().filter(|line| line.starts_with(start)).count();
@@ -250,7 +255,7 @@ fn a_list_for_people_has_all_three_texts() {
 
 #[test]
 fn the_live_table_marks_what_is_in_trouble_and_lists_it() {
-    needs_bpf!("the_live_table_marks_what_is_in_trouble_and_lists_it");
+    needs_loops!("the_live_table_marks_what_is_in_trouble_and_lists_it");
     let pid = workload().pid().to_string();
     let mut terminal = Terminal::start(&["-p", &pid, "--source", "bpf", "-d", "200ms"], 140, 60);
     let marked = |label: &str| {

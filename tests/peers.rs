@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::drill::{DOWN, ENTER, ESC, is_table_of_one, open_from, open_on, step};
 use crate::support::command::{Run, crib_top, file_rows, only_process};
 use crate::support::differences::{MayBeNull, from_expectation, none_in_a_quiet_moment};
-use crate::support::privilege::needs_bpf;
+use crate::support::privilege::{needs_bpf, needs_loops};
 use crate::support::workload::Workload;
 use crate::support::{in_qemu, skipped};
 
@@ -47,7 +47,7 @@ fn differences(workload: &Workload, source: &str, may_be_null: MayBeNull) -> Vec
 
 #[test]
 fn the_other_end_is_found_in_the_other_process() {
-    needs_bpf!("the_other_end_is_found_in_the_other_process");
+    needs_loops!("the_other_end_is_found_in_the_other_process");
     let workload = Workload::start(["ends"]);
     for (label, why) in workload.skipped() {
         skipped("the_other_end_is_found_in_the_other_process", format!("{label}: {why}"));
@@ -58,7 +58,7 @@ fn the_other_end_is_found_in_the_other_process() {
 /// What was sent by the one waits for the other: both queues come of one sweep.
 #[test]
 fn both_ends_tell_of_each_other() {
-    needs_bpf!("both_ends_tell_of_each_other");
+    needs_loops!("both_ends_tell_of_each_other");
     let workload = Workload::start(["ends"]);
     let other = workload.report["other"].as_u64().expect("a pid");
     let there = document(u32::try_from(other).expect("a pid"), "bpf");
@@ -113,7 +113,7 @@ fn proc_tells_the_same() {
 /// A process that has both ends itself is found as well: whatever the kind of file.
 #[test]
 fn both_ends_may_be_in_one_process() {
-    needs_bpf!("both_ends_may_be_in_one_process");
+    needs_loops!("both_ends_may_be_in_one_process");
     let workload = Workload::start([
         "unix-stream,unix-stream-orphan,unix-connected,unix-listen,unix-dgram-abstract,\
          unix-inflight,tcp-established,tcp6-established,pipe,pipe-widowed,fifo",
@@ -252,7 +252,7 @@ fn a_thread_with_a_table_of_its_own_is_a_holder_of_its_own() {
 /// From a file to its other end in another process, and back with everything kept.
 #[test]
 fn p_leads_to_the_other_process_and_esc_back() {
-    needs_bpf!("p_leads_to_the_other_process_and_esc_back");
+    needs_loops!("p_leads_to_the_other_process_and_esc_back");
     let workload = Workload::start(["ends"]);
     let (own, other) = (workload.pid().to_string(), workload.report["other"].to_string());
     let mut terminal = open_on(&workload, "unix-pair");

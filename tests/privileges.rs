@@ -127,7 +127,8 @@ fn nothing_is_left_of_root_when_a_command_prints() {
         &["packets", "-p", &full, "--fd", &fd, "--payload", "9000", "-J"],
         &["packets", "-p", &full, "--fd", &fd, "--payload", "9000", "--pcap", "-"],
     ];
-    for command in commands {
+    let may = |command: &&[&str]| command[0] == "files" || has_loops();
+    for command in commands.into_iter().filter(may) {
         let running = stuck(command);
         wait_for(&format!("{command:?} without capabilities"), || {
             keeps_to(&threads(running.0.id()), |_| (0, 0))
@@ -355,8 +356,11 @@ fn what_the_doctor_advises_reads_roots_processes_without_root() {
 
     let queues = Workload::start(["queues"]);
     let pid = queues.pid().to_string();
-    let dump = installed.json(&["dump", "-p", &pid, "-J"]);
-    assert!(dump.to_string().contains("\"payload\":\"68656c6c6f"), "hello is in a queue: {dump}");
+    if has_loops() {
+        let dump = installed.json(&["dump", "-p", &pid, "-J"]);
+        let hello = "\"payload\":\"68656c6c6f";
+        assert!(dump.to_string().contains(hello), "hello is in a queue: {dump}");
+    }
     let ps = installed.json(&["ps", "-J"]);
     assert!(ps["processes"].as_array().is_some_and(|list| list.len() > 1), "{ps}");
     let leaks = installed.json(&["leaks", "-p", &pid, "--for", "1s", "-J"]);

@@ -71,7 +71,7 @@ fn lack(concerns: impl Fn(&Value) -> bool) -> Option<String> {
 /// Returns from the test, saying so, where BPF is proven not to be possible.
 #[allow(unused_macros, reason = "a binary of one test needs one of the two")]
 macro_rules! needs_bpf {
-    ($test:literal) => {
+    ($test:expr) => {
         if !$crate::support::privilege::bpf_works_or_is_proven_absent($test) {
             return;
         }
@@ -82,7 +82,7 @@ pub(crate) use needs_bpf;
 
 /// As [`needs_bpf`], where it takes loops.
 macro_rules! needs_loops {
-    ($test:literal) => {
+    ($test:expr) => {
         if !$crate::support::privilege::loops_work_or_are_proven_absent($test) {
             return;
         }

@@ -245,9 +245,11 @@ impl Reader {
     ) -> Result<Option<Vec<Arc<File>>>, ReadError> {
         self.run_files(process, filter, asked)?;
         if self.plain {
-            let links = Links::of_files_in(&self.records);
+            let mut links = Links::of_files_in(&self.records);
+            let before = std::mem::take(&mut self.records);
             self.run_files(process, filter, asked)?;
-            let with_paths = links.put_into(&self.records);
+            links.keep_those_of(&self.records);
+            let with_paths = links.put_into(&before);
             self.records = with_paths.map_err(|error| garbled(process, error))?;
         }
         // What makes no sense is an error below.

@@ -3,9 +3,10 @@
 //!
 //! A link says what its descriptor stands for at that moment, which need not be the file that the
 //! program saw. So the iterator runs before and after: of a file that it saw in the same place
-//! both times, the link between was the file's own.
+//! both times, the link between was the file's own. Of the others, which are gone by then, the path is
+//! unknown.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crib_common::limits::PATH_BYTES;
 use crib_common::record::{ALIGN, FileRecord};
@@ -41,7 +42,7 @@ impl Links {
     pub fn of_files_in(records: &[u8]) -> Self {
         let mut threads = HashMap::new();
         let mut links = HashMap::new();
-        // What makes no sense is an error where the later reading is read.
+        // What makes no sense is an error in `put_into`.
         for FileRun { record, .. } in decode::file_runs(records).map_while(Result::ok) {
             let thread = threads.entry(record.tid);
             let thread = thread.or_insert_with(|| ProcDir::open(record.tid).ok());
@@ -55,7 +56,14 @@ impl Links {
         Self(links)
     }
 
-    /// The records of a later reading, with the paths of the files that were there before.
+    /// Forgets those of files that are not in the records of a later reading.
+    pub fn keep_those_of(&mut self, later: &[u8]) {
+        let runs = decode::file_runs(later).map_while(Result::ok);
+        let still: HashSet<Place> = runs.map(|run| Place::of(&run.record)).collect();
+        self.0.retain(|place, _| still.contains(place));
+    }
+
+    /// The records of the files that these links are of, with their paths.
     ///
     /// # Errors
     /// [`DecodeError`] where they make no sense.

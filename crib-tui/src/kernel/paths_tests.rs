@@ -50,26 +50,41 @@ fn the_plain_program_has_the_same_files_with_the_same_paths() {
 }
 
 #[test]
-fn a_link_goes_only_with_the_file_that_was_there_before() {
+fn a_link_goes_only_with_the_file_that_is_there_before_and_after() {
     use zerocopy::FromZeros;
     let mut before = FileRecord::new_zeroed();
     before.header =
         crib_common::record::RecordHeader::of::<FileRecord>(crib_common::record::kind::FILE, 0);
     (before.tid, before.fd, before.file, before.ino) = (7, 3, 0x1000, 12);
-    let links = Links(HashMap::from([(Place::of(&before), b"/a (deleted)".to_vec())]));
-    let path = |record: &FileRecord| {
-        let records = links.put_into(record.as_bytes()).unwrap();
+    let path = |later: &[u8]| {
+        let mut links = Links(HashMap::from([(Place::of(&before), b"/a (deleted)".to_vec())]));
+        links.keep_those_of(later);
+        let records = links.put_into(before.as_bytes()).unwrap();
         let paths = decode::file_runs(&records).map(|run| run.unwrap().path.to_vec());
         paths.collect::<Vec<_>>()
     };
-    assert_eq!(path(&before), [b"/a (deleted)".to_vec()]);
+    assert_eq!(path(before.as_bytes()), [b"/a (deleted)".to_vec()]);
+    assert_eq!(path(&[]), [Vec::<u8>::new()]);
     for other in [
         FileRecord { file: 0x2000, ..before },
         FileRecord { ino: 13, ..before },
         FileRecord { fd: 4, ..before },
         FileRecord { tid: 8, ..before },
     ] {
-        assert_eq!(path(&other), [Vec::<u8>::new()]);
+        assert_eq!(path(other.as_bytes()), [Vec::<u8>::new()]);
     }
+    let links = Links(HashMap::new());
     assert!(links.put_into(&before.as_bytes()[..40]).is_err());
+}
+
+#[test]
+fn operations_have_names_in_every_reading_of_the_plain_program() {
+    if left_out("operations_have_names_in_every_reading_of_the_plain_program") {
+        return;
+    }
+    let mut reader = plain();
+    for _ in 0..2 {
+        let reading = reader.files(std::process::id()).unwrap();
+        assert!(reading.files.iter().all(|file| file.ops.is_some()), "{:?}", reading.files);
+    }
 }

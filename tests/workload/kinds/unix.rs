@@ -21,7 +21,9 @@ fn peer(fd: BorrowedFd<'_>) -> io::Result<Value> {
 fn is_connected(fd: BorrowedFd<'_>) -> io::Result<bool> {
     const SS_CONNECTED: &str = "03";
     let ino = sys::stat(fd)?.st_ino.to_string();
-    let table = std::fs::read_to_string("/proc/self/net/unix")?;
+    // Names in it may be any bytes.
+    let table = std::fs::read("/proc/self/net/unix")?;
+    let table = String::from_utf8_lossy(&table);
     let mut rows = table.lines().map(|line| line.split_ascii_whitespace().collect::<Vec<_>>());
     let row = rows.find(|row| row.get(6) == Some(&ino.as_str()));
     row.map(|row| row[5] == SS_CONNECTED).ok_or_else(|| io::Error::other("not in /proc/net/unix"))

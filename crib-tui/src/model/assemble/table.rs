@@ -8,7 +8,7 @@ use zerocopy::IntoBytes;
 
 use super::file::{self, Name};
 use super::tables::Tables;
-use super::watchers::{Watched, Watchers};
+use super::watchers::{self, Watched, Watchers};
 use super::{IdKey, socket};
 use crate::decode::{DecodeError, FileRun, Record, Records, file_runs};
 use crate::model::File;
@@ -31,7 +31,7 @@ struct Kept {
     fd: u32,
     /// Whether the name of its operations is known.
     named: bool,
-    /// Whether it is an epoll instance.
+    /// Whether it is an epoll instance, or may be one.
     watches: bool,
     /// What the file says of its watchers.
     watched: Watched,
@@ -45,7 +45,7 @@ impl Kept {
             tid: file.tid,
             fd,
             named: file.ops.is_some(),
-            watches: file.epoll.is_some(),
+            watches: file.epoll.is_some() || watchers::may_watch(&file),
             watched: Watched::of(&file),
             file,
         }

@@ -378,3 +378,18 @@ fn a_file_knows_which_epolls_watch_it() {
     assert_eq!(watched(false, &all), [Some(vec![5, 6]), None]);
     assert_eq!(watched(true, &Dump::file(1, 3)), [None, None], "the others were not read");
 }
+
+#[test]
+fn who_watches_a_file_is_unknown_beside_an_epoll_whose_list_is() {
+    let watched = |names: &[u8]| {
+        let mut records = vec![file(3, SOCKFS), file(4, ANON)];
+        if !names.is_empty() {
+            records.push(path(names));
+        }
+        let dumped = assemble(records, &Dump::everything(1));
+        dumped.files[0].watched_by.as_deref().cloned()
+    };
+    assert_eq!(watched(b"\x0b[eventpoll]"), None);
+    assert_eq!(watched(b""), None, "it could be one");
+    assert_eq!(watched(b"\x09[eventfd]"), Some(vec![]));
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{File, FileId};
+use crate::model::{File, FileId, Kind};
 
 /// What a file says of its watchers, as far as it can be known without a look at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,16 @@ impl Watched {
     }
 }
 
+/// Whether a file is an epoll instance, or could be one: before Linux 5.17 it can't be seen what
+/// those watch.
+pub(super) fn may_watch(file: &File) -> bool {
+    match file.kind {
+        Kind::Eventpoll => true,
+        Kind::Anon | Kind::Unknown => file.path.is_none(),
+        _ => false,
+    }
+}
+
 /// Who watches which files of a process.
 pub(super) struct Watchers {
     /// A watched file and a descriptor that watches it, by file.
@@ -42,6 +52,7 @@ impl Watchers {
         let mut pairs = Vec::new();
         let mut all = true;
         for file in files {
+            all &= file.epoll.is_some() || !may_watch(file);
             let (Some(fd), Some(epoll)) = (file.fd, &file.epoll) else { continue };
             all &= epoll.complete && epoll.watches.iter().all(|watch| watch.file.is_some());
             pairs.extend(epoll.watches.iter().filter_map(|watch| Some((watch.file?, fd))));
