@@ -4,15 +4,15 @@
 use serde_json::Value;
 
 use crate::queues::workload;
-use crate::support::command::{crib_top, only_process};
+use crate::support::command::{crib_top, file_rows, only_process};
 use crate::support::privilege::needs_loops;
 use crate::support::queues::{self, brief, packets, packets_of, payload, run_packets};
 use crate::support::workload::Workload;
 use crate::support::{in_qemu, skipped};
 
-/// The packets of all queues of a document.
-fn all_packets(document: &Value) -> Vec<Value> {
-    let queues = document["queues"].as_array().expect("queues is a list");
+/// The packets of all queues.
+fn all_packets(queues: &Value) -> Vec<Value> {
+    let queues = queues.as_array().expect("queues is a list");
     let packets = queues.iter().flat_map(|queue| queue["packets"].as_array().expect("packets"));
     packets.cloned().collect()
 }
@@ -23,23 +23,40 @@ fn payload_is_cut_where_it_was_asked_for() {
     const TEST: &str = "payload_is_cut_where_it_was_asked_for";
     needs_loops!("payload_is_cut_where_it_was_asked_for");
     let workload = workload(TEST, "udp,unix-large,udp-fragments,pipe,tcp-fragments");
-    for file in workload.files() {
-        let whole = all_packets(&packets(workload.pid(), file.fd));
-        for (given, limit) in [("0", 0), ("7", 7), ("4K", 4096), ("10000", 10_000)] {
-            let run = run_packets(workload.pid(), file.fd, &["--payload", given]);
-            let cut = all_packets(&run.expect_code(0).json());
-            assert_eq!(cut.len(), whole.len(), "{} --payload {given}", file.label);
-            for (cut, whole) in cut.iter().zip(&whole) {
-                let say = || format!("{} --payload {given}: {}", file.label, brief(cut));
-                assert_eq!(cut["len"], whole["len"], "{}", say());
-                assert_eq!(cut["truesize"], whole["truesize"], "{}", say());
-                let wanted = whole["len"].as_u64().expect("a length").min(limit);
-                assert_eq!(cut["captured"], wanted, "{}", say());
-                assert_eq!(cut["unreadable"], 0, "{}", say());
-                let whole = payload(whole);
-                assert_eq!(payload(cut), whole[..wanted as usize], "{}", say());
-            }
+    let dump = |payload| {
+        let pid = workload.pid().to_string();
+        let arguments = ["dump", "-p", &pid, "-J", "--source", "bpf", "--payload", payload];
+        let document = crib_top(arguments).expect_code(0).json();
+        file_rows(only_process(&document)).to_vec()
+    };
+    let of = |rows: &[Value], fd| {
+        let row = rows.iter().find(|row| row["fd"] == fd).expect("it is in the dump");
+        all_packets(queues::of_file(row))
+    };
+    let whole = dump("1M");
+    for (given, limit) in [("0", 0), ("7", 7), ("4K", 4096), ("10000", 10_000)] {
+        let cut = dump(given);
+        for file in workload.files() {
+            let what = format!("{} --payload {given}", file.label);
+            compare_cut(&of(&cut, file.fd), &of(&whole, file.fd), limit, &what);
         }
+    }
+    let file = workload.file("udp-fragments");
+    let document = run_packets(workload.pid(), file.fd, &["--payload", "4K"]).expect_code(0).json();
+    compare_cut(&all_packets(&document["queues"]), &of(&whole, file.fd), 4096, "packets");
+}
+
+fn compare_cut(cut: &[Value], whole: &[Value], limit: u64, what: &str) {
+    assert!(!whole.is_empty(), "{what}: no packets");
+    assert_eq!(cut.len(), whole.len(), "{what}");
+    for (cut, whole) in cut.iter().zip(whole) {
+        let say = || format!("{what}: {}", brief(cut));
+        assert_eq!(cut["len"], whole["len"], "{}", say());
+        assert_eq!(cut["truesize"], whole["truesize"], "{}", say());
+        let wanted = whole["len"].as_u64().expect("a length").min(limit);
+        assert_eq!(cut["captured"], wanted, "{}", say());
+        assert_eq!(cut["unreadable"], 0, "{}", say());
+        assert_eq!(payload(cut), payload(whole)[..wanted as usize], "{}", say());
     }
 }
 
@@ -202,7 +219,7 @@ fn one_of_two(document: &Value, ino: Option<&Value>, switched: &Value) -> Option
 
 /// Never a mix of two files.
 fn a_file_that_is_replaced_is_one_or_the_other(test: &str, mode: &[&str]) {
-    let readings = if in_qemu() { 4 } else { 30 };
+    let readings = if in_qemu() { 2 } else { 30 };
     let workload = Workload::start(["switching"].iter().chain(mode));
     let switched = workload.report["switched"].clone();
     let fd = switched["fd"].as_u64().expect("a descriptor");

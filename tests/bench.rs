@@ -135,11 +135,14 @@ fn bench_leaves_nothing_behind_however_it_ends() {
         command.args(small()).env("TMPDIR", temporary.path()).stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     };
-    let mut whole = start();
-    assert!(whole.wait().unwrap().success());
-    // Whoever waits for it finds all gone.
-    assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
-    assert_eq!(workloads(temporary.path()), 0);
+    // Emulated it takes a minute.
+    if !in_qemu() {
+        let mut whole = start();
+        assert!(whole.wait().unwrap().success());
+        // Whoever waits for it finds all gone.
+        assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
+        assert_eq!(workloads(temporary.path()), 0);
+    }
     for signal in [Signal::INT, Signal::KILL] {
         let mut cut = start();
         wait_until("it has begun", || workloads(temporary.path()) > 0);

@@ -18,7 +18,9 @@ fn every_message_is_whole(name: &str, sort: Sort) {
         if round >= enough && seen.whole > 0 {
             break;
         }
-        for label in ["receiver", "sender"] {
+        // A dump shows both ends as well.
+        let alone: &[_] = if in_qemu() && round > 0 { &[] } else { &["receiver", "sender"] };
+        for label in alone {
             let document = packets(workload.pid(), workload.file(label).fd);
             check(&document["queues"], sort, &mut seen);
             seen.readings += 1;

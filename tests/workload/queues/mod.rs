@@ -67,7 +67,8 @@ pub const QUEUES: &[(&str, Constructor)] = &[
 ];
 
 /// Groups that are too large to be part of "all".
-pub const LARGE: &[(&str, Constructor)] = &[("unix-100000", large::many)];
+pub const LARGE: &[(&str, Constructor)] =
+    &[("unix-100000", large::many), ("unix-20000", large::fewer)];
 
 /// What a kernel may lack or keep from us.
 fn missing(what: &str) -> io::Error {
