@@ -284,6 +284,7 @@ fn process() -> Process {
         user: None,
         fd_limit: None,
         cmdline: Text::default(),
+        other_mounts: None,
         start_ticks: 0,
         state: ProcessState::Alive,
     }

@@ -8,6 +8,7 @@ mod asked;
 mod bench;
 mod doctor;
 mod drill;
+mod faults;
 mod flux;
 mod hostile;
 mod kinds;

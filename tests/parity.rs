@@ -11,10 +11,10 @@ use crate::support::truth;
 use crate::support::workload::Workload;
 
 /// What no file of /proc tells about a descriptor.
-const PROCFS_MAY_NOT_KNOW: MayBeNull = &["refs", "socket", "pipe", "epoll.watches.ready"];
+pub const PROCFS_MAY_NOT_KNOW: MayBeNull = &["refs", "socket", "pipe", "epoll.watches.ready"];
 
 /// Who holds the peer takes a walk over all processes.
-const BPF_MAY_NOT_KNOW: MayBeNull = &["socket.peer.pid", "socket.peer.fd"];
+pub const BPF_MAY_NOT_KNOW: MayBeNull = &["socket.peer.pid", "socket.peer.fd"];
 
 /// What takes loops: sums over queues that hold something, and what an epoll instance watches.
 const LOOPS_TELL: MayBeNull = &[
@@ -31,8 +31,18 @@ const LOOPS_TELL: MayBeNull = &[
 
 /// Every difference between the document and the truth about the workload.
 fn differences_in(workload: &Workload, source: &str, may_be_null: MayBeNull) -> Vec<String> {
-    let document = files(workload.pid(), source);
-    let truth = truth::of_process(workload.pid());
+    differences_of(workload.pid(), workload, source, may_be_null)
+}
+
+/// The same where it has another process id than whoever started it thinks.
+pub fn differences_of(
+    pid: u32,
+    workload: &Workload,
+    source: &str,
+    may_be_null: MayBeNull,
+) -> Vec<String> {
+    let document = files(pid, source);
+    let truth = truth::of_process(pid);
     let mut found = Vec::new();
     let mut rows: BTreeMap<u64, &Value> = BTreeMap::new();
     for row in file_rows(only_process(&document)) {

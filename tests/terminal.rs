@@ -69,6 +69,11 @@ fn sigint_restores_the_terminal() {
 }
 
 #[test]
+fn sighup_restores_the_terminal() {
+    end_by_signal("-HUP");
+}
+
+#[test]
 fn a_process_that_ends_is_said_to_have_ended() {
     let mut workload = Workload::start(["pipe,eventfd"]);
     let pid = workload.pid().to_string();

@@ -300,7 +300,11 @@ fn json() -> Section {
  "time":"2026-11-23T18:40:00.123456Z",
  "processes":[{"pid":1,"comm":"x","uid":0,"user":"root",
    "fd_count":3,"fd_limit":1024,"complete":true,
-   "lints":[FINDING...],"files":[FILE...]}]}"#,
+   "other_mounts":false,"lints":[FINDING...],"files":[FILE...]}]}"#,
+        )
+        .text(
+            "other_mounts is true where the process is in another mount namespace than crib-top; \
+             see NAMESPACES.",
         )
         .text("FILE:")
         .example(
@@ -447,8 +451,23 @@ fn json() -> Section {
         .text("fd, kind and label are null where a finding is about the process as a whole.")
 }
 
-fn rest() -> [Section; 4] {
+fn rest() -> [Section; 5] {
     [
+        Section::new("NAMESPACES")
+            .text(
+                "Processes have the ids of the pid namespace that crib-top runs in, and those \
+                 that have none there are not shown; users are those of its user namespace, and \
+                 unknown where they have no id there. Addresses of sockets are those of the \
+                 socket's own network namespace, whose inode number is netns.",
+            )
+            .text(
+                "A path is told from the root directory of crib-top where the file can be reached \
+                 from there, and else from the top of the mounts that the file is on, as the \
+                 links in /proc/PID/fd do. Of a process with mounts of its own, as in a container, \
+                 paths are thus as that sees them; crib-top says so, and from outside they are \
+                 below /proc/PID/root. What was mounted there and is not any more begins with its \
+                 own root directory.",
+            ),
         Section::new("PRIVILEGES")
             .text(
                 "Reading by BPF takes CAP_BPF and CAP_PERFMON in the initial user namespace; \

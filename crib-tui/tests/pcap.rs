@@ -30,6 +30,7 @@ fn process() -> Process {
         user: None,
         fd_limit: None,
         cmdline: "".into(),
+        other_mounts: None,
         start_ticks: 0,
         state: ProcessState::Alive,
     }

@@ -2,6 +2,7 @@
 
 pub mod command;
 pub mod differences;
+pub mod line;
 #[allow(dead_code, reason = "the workload, which shares it, uses the rest")]
 pub mod pattern;
 pub mod privilege;

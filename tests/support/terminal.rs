@@ -11,7 +11,7 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 
 /// How long a screen may take to appear before the test gives up. Far more than it ever takes,
 /// even under emulation: this bounds a hang, it measures nothing.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A crib-top that runs in a terminal of its own.
 pub struct Terminal {
@@ -52,10 +52,23 @@ impl Terminal {
 
     /// The same in another directory.
     pub fn start_in(directory: &Path, arguments: &[&str], cols: u16, rows: u16) -> Self {
-        let pty = native_pty_system().openpty(size(rows, cols)).expect("a pseudo-terminal");
         let mut command = CommandBuilder::new(super::crib_top_path());
         command.args(arguments);
         command.cwd(directory);
+        Self::start_command(command, cols, rows)
+    }
+
+    /// The same from a shell, in whose script `"$0" "$@"` is what is to be run.
+    pub fn start_by(script: &str, arguments: &[&str], cols: u16, rows: u16) -> Self {
+        let mut command = CommandBuilder::new("sh");
+        command.args(["-c", script]);
+        command.arg(super::crib_top_path());
+        command.args(arguments);
+        Self::start_command(command, cols, rows)
+    }
+
+    fn start_command(mut command: CommandBuilder, cols: u16, rows: u16) -> Self {
+        let pty = native_pty_system().openpty(size(rows, cols)).expect("a pseudo-terminal");
         command.env("TERM", "xterm-256color");
         command.env_remove("NO_COLOR");
         let child = pty.slave.spawn_command(command).expect("crib-top can be started");

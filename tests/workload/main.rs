@@ -32,7 +32,7 @@ use queues::{LARGE, QUEUES};
 
 const USAGE: &str = "usage: workload list | all | KIND[,KIND...] | queues [NAME[,NAME...]] | \
                      flux NAME | leaks NAME | lints | soak | switching [close] | many SOCKETS MESSAGES LEN | \
-                     fds N | ends | threads | hostile | zombie | exit-after MS";
+                     fds N | million N | ends | threads | hostile | zombie | exit-after MS";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -77,6 +77,7 @@ fn run(arguments: &[&str]) -> io::Result<()> {
             many::run(number(sockets)?, number(messages)?, number(len)?)
         }
         ["fds", count] => modes::fds(number(count)?),
+        ["million", count] => modes::million(number(count)?),
         ["threads"] => modes::threads(),
         ["hostile"] => modes::hostile(),
         ["zombie"] => modes::zombie(),

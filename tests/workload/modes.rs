@@ -76,6 +76,35 @@ pub fn fds(count: usize) -> io::Result<()> {
     announce_and_wait(&holder)
 }
 
+/// Of so many descriptors in a row each thousandth is of a file of its own, whose name is the
+/// number; the others are of /dev/null where the number is even, and of /dev/zero.
+pub fn million(count: usize) -> io::Result<()> {
+    /// Below it are those that were inherited.
+    const FIRST: usize = 1000;
+    sys::set_fd_limits((FIRST + count + 10) as u64)?;
+    let holder = Holder::new()?;
+    let shared = [std::fs::File::open("/dev/null")?, std::fs::File::open("/dev/zero")?];
+    for number in FIRST..FIRST + count {
+        let own;
+        let file = if number.is_multiple_of(1000) {
+            let path = holder.dir().join(number.to_string());
+            own = sys::open(&path, libc::O_RDWR | libc::O_CREAT | libc::O_CLOEXEC)?;
+            own.as_fd()
+        } else {
+            shared[number % 2].as_fd()
+        };
+        // The lowest that is free from there on; it stays open until the process ends.
+        let fd = sys::fcntl(file, libc::F_DUPFD_CLOEXEC, number as i32)?;
+        if fd as usize != number {
+            return Err(io::Error::other(format!("descriptor {number} is taken")));
+        }
+    }
+    let mut report = holder.report()?;
+    report.insert("first".into(), FIRST.into());
+    announce(report)?;
+    wait_for_eof()
+}
+
 /// A thread with a descriptor table of its own, one that shares the process's, and a file
 /// that only the one or the other table has.
 pub fn threads() -> io::Result<()> {

@@ -76,6 +76,7 @@ pub fn reading(files: Vec<Arc<File>>) -> FilesReading {
             user: Some("root".into()),
             fd_limit: Some(1 << 20),
             cmdline: "server".into(),
+            other_mounts: None,
             start_ticks: 1,
             state: ProcessState::Alive,
         },

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::{Streams, find_all, keep, kernel_release};
+use super::{Streams, find_all, keep, kernel_release, say_mounts};
 use crate::export::json::{self, FilesOf, Header};
 use crate::export::outline::Outline;
 use crate::failure::{Code, Failure};
@@ -71,6 +71,7 @@ fn print<O: Write>(
         .collect();
     let matched = files.iter().map(Vec::len).sum();
     if output.format == Format::Table {
+        readings.iter().for_each(|reading| say_mounts(&reading.process, streams.note));
         let layout = streams.layout(output.headings, style);
         let outline = Outline { hex: false, layout };
         for (reading, files) in readings.iter().zip(&files) {

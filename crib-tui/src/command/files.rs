@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::details::{self, Details};
-use super::{Streams, find_all, keep, keep_with, kernel_release, peers, say_source};
+use super::{Streams, find_all, keep, keep_with, kernel_release, peers, say_mounts, say_source};
 use crate::export::json::{self, FilesOf, Header};
 use crate::export::table;
 use crate::failure::{Code, Failure};
@@ -108,6 +108,7 @@ fn print<O: Write>(
             let whose = whose.iter().filter_map(|name| find(name));
             whose.chain(Files::default_columns()).collect()
         });
+        readings.iter().for_each(|reading| say_mounts(&reading.process, streams.note));
         let layout = streams.layout(output.headings, style);
         table::write(&mut streams.out, &columns, &rows.concat(), layout)?;
         return Ok(matched);

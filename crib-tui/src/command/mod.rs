@@ -19,7 +19,7 @@ use crate::export::table::Layout;
 use crate::failure::Failure;
 use crate::kernel::Wanted;
 use crate::model::column::{self, ColumnKind, Table};
-use crate::model::{Files, Processes, Text};
+use crate::model::{Files, Process, Processes, Text};
 use crate::privileges::{self, FORCING, LOADING, NOTHING, Needs, PROCFS, STACKS, SYMBOLS, WRITING};
 use crate::settings::{PacketsOutput, PcapTarget, Print, Style};
 use crate::source::{Reader, SourceChoice};
@@ -131,6 +131,17 @@ fn open(
 fn say_source(reader: &Reader, note: &mut dyn FnMut(&str)) {
     if let Some(reason) = reader.reason() {
         note(&format!("reading /proc, which knows less: {reason}"));
+    }
+}
+
+/// Says whose paths those of a process are, where they are not those that one sees here.
+fn say_mounts(process: &Process, note: &mut dyn FnMut(&str)) {
+    if process.other_mounts == Some(true) {
+        let pid = process.pid;
+        note(&format!(
+            "process {pid} has mounts of its own: paths are as it sees them, from here they are \
+             below /proc/{pid}/root"
+        ));
     }
 }
 

@@ -46,6 +46,7 @@ pub struct FilesOf<'a> {
     #[serde(flatten)]
     process: ProcessFields<'a>,
     complete: bool,
+    other_mounts: Option<bool>,
     /// What lints found about the process as a whole.
     lints: Vec<Finding>,
     files: Vec<FileOf<'a>>,
@@ -80,6 +81,7 @@ impl<'a> FilesOf<'a> {
         Self {
             process: ProcessFields::new(process, Some(fd_count)),
             complete,
+            other_mounts: process.other_mounts,
             lints: of_process(process, fd_count, lints),
             files: files.into_iter().map(FileOf).collect(),
         }
@@ -259,7 +261,7 @@ mod tests {
 
         let process = &document["processes"][0];
         let of_process = ["pid", "comm", "uid", "user", "fd_count", "fd_limit"];
-        let more = ["complete", "lints", "files"];
+        let more = ["complete", "other_mounts", "lints", "files"];
         assert_eq!(set(names(process)), set(of_process.into_iter().chain(more)));
         for file in process["files"].as_array().unwrap() {
             assert_eq!(

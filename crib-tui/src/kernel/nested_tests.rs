@@ -1,7 +1,9 @@
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::process::Command;
+use std::time::Duration;
 
-use crib_common::dump::{end_bits, queue};
-use crib_common::limits::RING_BYTES;
+use crib_common::dump::{EndRecord, end_bits, queue};
+use crib_common::limits::{RING_BYTES, RING_UNIT, RUN_PACKETS};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::net::{recv, send, socketpair};
 
@@ -79,4 +81,133 @@ fn a_gap_in_a_queue_is_marked() {
     });
     assert_eq!(numbers[..7], [0, 1, 2, 3, 4, 7, 8]);
     assert_ne!(bits & end_bits::TORN, 0);
+}
+
+/// What is asked of a dump of one file of a thread with all that is received.
+fn received(tid: u32, fd: u32) -> DumpRequest {
+    DumpRequest {
+        tid,
+        first_fd: fd,
+        last_fd: fd,
+        queues: 1 << queue::RECEIVE,
+        last_packet: u32::MAX,
+        payload: u32::MAX,
+        packets: RUN_PACKETS,
+        ..DumpRequest::default()
+    }
+}
+
+/// The smallest ring that there may be, and several times what it holds.
+const SMALL_RING: u32 = (2 * RING_UNIT).next_power_of_two();
+const LONG: usize = 8_000;
+const LONG_MESSAGES: u8 = 80;
+
+fn long_messages() -> (OwnedFd, OwnedFd) {
+    let (family, sort) = (AddressFamily::UNIX, SocketType::SEQPACKET);
+    let (sender, receiver) = socketpair(family, sort, SocketFlags::CLOEXEC, None).unwrap();
+    rustix::net::sockopt::set_socket_send_buffer_size(&sender, 4 << 20).unwrap();
+    for number in 0..LONG_MESSAGES {
+        send(&sender, &[number; LONG], SendFlags::empty()).unwrap();
+    }
+    (sender, receiver)
+}
+
+/// Lets the program run once; whether there is more to come.
+fn goes_on(iterator: &mut File) -> bool {
+    match iterator.read(&mut [0; 8]) {
+        Ok(0) => false,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// How many bytes of each message came, and the last record where it came.
+fn lengths(records: &[u8]) -> (Vec<usize>, Option<EndRecord>) {
+    let (mut lengths, mut end) = (vec![0; usize::from(LONG_MESSAGES)], None);
+    for record in Records::new(records) {
+        match record.unwrap() {
+            Record::Chunk(_, bytes) => lengths[usize::from(bytes[0])] += bytes.len(),
+            Record::End(record) => end = Some(record),
+            _ => {}
+        }
+    }
+    (lengths, end)
+}
+
+/// Between two runs nothing is held, and nothing is lost: the ring keeps what was written until
+/// somebody comes for it, and the next run waits for that.
+#[test]
+fn a_reader_that_is_slow_loses_nothing() {
+    if left_out("a_reader_that_is_slow_loses_nothing") {
+        return;
+    }
+    let (_sender, receiver) = long_messages();
+    let mut object = Object::open_with_ring(SMALL_RING).unwrap();
+    let mut nested = Nested::open(&mut object, true, SMALL_RING).unwrap();
+    let tid = rustix::thread::gettid().as_raw_nonzero().get() as u32;
+    let request = received(tid, receiver.as_raw_fd() as u32);
+    let mut iterator = nested.begin(&mut object, request).unwrap().unwrap();
+    let (mut records, mut runs) = (Vec::new(), 0);
+    while goes_on(&mut iterator) {
+        std::thread::sleep(Duration::from_millis(10));
+        nested.drain(&mut records);
+        runs += 1;
+    }
+    nested.drain(&mut records);
+    assert!(runs >= LONG * usize::from(LONG_MESSAGES) / SMALL_RING as usize, "{runs} runs");
+    let (lengths, end) = lengths(&records);
+    assert_eq!(lengths, [LONG; LONG_MESSAGES as usize]);
+    assert_eq!(end.map(|end| end.lost), Some(0));
+}
+
+/// No reader of ours does so; one that did would be told.
+#[test]
+fn what_finds_no_room_in_a_ring_that_nobody_empties_is_counted() {
+    if left_out("what_finds_no_room_in_a_ring_that_nobody_empties_is_counted") {
+        return;
+    }
+    let (_sender, receiver) = long_messages();
+    let mut object = Object::open_with_ring(SMALL_RING).unwrap();
+    let mut nested = Nested::open(&mut object, true, SMALL_RING).unwrap();
+    let tid = rustix::thread::gettid().as_raw_nonzero().get() as u32;
+    let fd = receiver.as_raw_fd() as u32;
+    let mut iterator = nested.begin(&mut object, received(tid, fd)).unwrap().unwrap();
+    while goes_on(&mut iterator) {}
+    let mut records = Vec::new();
+    nested.drain(&mut records);
+    let (got, end) = lengths(&records);
+    assert!(got.iter().sum::<usize>() < LONG * usize::from(LONG_MESSAGES), "{got:?}");
+    // The record that would have said how many was among them, or it says so.
+    assert!(end.is_none_or(|end| end.lost > 0), "{end:?}");
+    // The next dump begins with an empty ring, and has everything.
+    records.clear();
+    assert!(nested.run(&mut object, received(tid, fd), &mut records).unwrap().whole);
+    let (got, end) = lengths(&records);
+    assert_eq!(got, [LONG; LONG_MESSAGES as usize]);
+    assert_eq!(end.map(|end| end.lost), Some(0));
+}
+
+/// Its files are gone with it: what was read until then is no whole dump.
+#[test]
+fn a_process_that_ends_between_two_runs_is_not_whole() {
+    if left_out("a_process_that_ends_between_two_runs_is_not_whole") {
+        return;
+    }
+    let (_sender, receiver) = long_messages();
+    let mut object = Object::open_with_ring(SMALL_RING).unwrap();
+    let mut nested = Nested::open(&mut object, true, SMALL_RING).unwrap();
+    // Its standard input is the socket.
+    let mut child = Command::new("sleep").arg("1000").stdin(receiver).spawn().unwrap();
+    let mut iterator = nested.begin(&mut object, received(child.id(), 0)).unwrap().unwrap();
+    let error = iterator.read(&mut [0; 8]).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+    let mut records = Vec::new();
+    assert!(!nested.drain(&mut records));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let done = nested.read_to_end(&mut iterator, &mut records).unwrap();
+    assert!(!done.whole);
+    let (got, end) = lengths(&records);
+    assert!(got[0] > 0 && got[usize::from(LONG_MESSAGES) - 1] == 0, "{got:?}");
+    assert_eq!(end, None);
 }

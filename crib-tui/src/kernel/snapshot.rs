@@ -62,3 +62,7 @@ fn read(iterator: &mut File, records: &mut Vec<u8>) -> io::Result<usize> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "snapshot_tests.rs"]
+mod tests;

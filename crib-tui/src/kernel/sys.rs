@@ -137,7 +137,13 @@ pub struct IterProgram<'a> {
     pub function_bytes: u32,
 }
 
+/// How often a program is loaded that a signal comes in the way of.
+const LOADS: u32 = 100;
+
 /// Loads a program; what the verifier says goes to `log` where that has room.
+///
+/// The verifier gives up with `EAGAIN` when a signal is pending (`do_check`), also one that stops
+/// and continues the process or that says that the terminal has another size: it is tried again.
 ///
 /// # Errors
 /// What the kernel says: `EACCES` and `EINVAL` from the verifier, `EPERM` without privileges,
@@ -167,9 +173,16 @@ pub fn load_program(program: &IterProgram<'_>, log: &mut [u8]) -> io::Result<Own
         attr.log = log.as_mut_ptr() as u64;
         attr.log_size = log.len() as u32;
     }
-    // SAFETY: the attribute has the layout that the command takes; all that it points to is
-    // borrowed by the arguments, as long as it says, and the log is writable.
-    unsafe { new_fd(BPF_PROG_LOAD, &attr) }
+    let mut loads = 0;
+    loop {
+        loads += 1;
+        // SAFETY: the attribute has the layout that the command takes; all that it points to is
+        // borrowed by the arguments, as long as it says, and the log is writable.
+        match unsafe { new_fd(BPF_PROG_LOAD, &attr) } {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && loads < LOADS => {}
+            loaded => return loaded,
+        }
+    }
 }
 
 fn count(bytes: &[u8], each: usize) -> u32 {

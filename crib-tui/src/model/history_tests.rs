@@ -22,6 +22,7 @@ fn reading(second: u64, files: Vec<File>) -> FilesReading {
             user: None,
             fd_limit: None,
             cmdline: Text::default(),
+            other_mounts: None,
             start_ticks: 0,
             state: ProcessState::Alive,
         },

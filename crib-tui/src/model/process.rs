@@ -17,6 +17,10 @@ pub struct Process {
     pub user: Option<String>,
     /// The soft limit on descriptors (RLIMIT_NOFILE); none for "unlimited" and unknown.
     pub fd_limit: Option<u64>,
+    /// Whether it is in another mount namespace than crib-top: the paths of its files are then
+    /// those that it sees itself, where other files, or none, may be here. None where that may
+    /// not be seen, and in lists of processes.
+    pub other_mounts: Option<bool>,
     /// The command line, arguments joined by spaces; empty for kernel threads.
     #[serde(skip)]
     pub cmdline: Text,

@@ -14,6 +14,7 @@ pub(crate) fn process() -> Process {
         user: Some("alice".into()),
         fd_limit: Some(1024),
         cmdline: "/usr/bin/server --listen 80".into(),
+        other_mounts: None,
         start_ticks: 100,
         state: ProcessState::Alive,
     }
@@ -51,6 +52,7 @@ pub(crate) fn processes() -> ProcessesReading {
         user: Some("root".into()),
         fd_limit: None,
         cmdline: "".into(),
+        other_mounts: None,
         start_ticks: 0,
         state: ProcessState::KernelThread,
     };
@@ -61,6 +63,7 @@ pub(crate) fn processes() -> ProcessesReading {
         user: None,
         fd_limit: Some(u64::MAX),
         cmdline: "we\x1bird --now".into(),
+        other_mounts: None,
         start_ticks: 50,
         state: ProcessState::Alive,
     };

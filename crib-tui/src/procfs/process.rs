@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use super::dir::ProcDir;
 use super::parse::{self, decimal, lines, words};
@@ -115,10 +116,12 @@ pub fn joined(cmdline: &[u8]) -> Text {
 /// # Errors
 /// As [`Stat::read`]. The other files only leave their fields unknown.
 pub fn read(dir: &ProcDir, pid: u32) -> io::Result<Process> {
-    Ok(with_stat(dir, pid, Stat::read(dir)?))
+    let other_mounts = other_mounts(dir);
+    Ok(Process { other_mounts, ..with_stat(dir, pid, Stat::read(dir)?) })
 }
 
-/// As [`read`], of a process whose stat file was read.
+/// As [`read`], of a process whose stat file was read, for a list: what only its own screens say
+/// is left out.
 pub fn with_stat(dir: &ProcDir, pid: u32, stat: Stat) -> Process {
     let status = dir.read("status").map(|text| Status::parse(&text)).unwrap_or_default();
     let cmdline = match stat.state {
@@ -126,16 +129,49 @@ pub fn with_stat(dir: &ProcDir, pid: u32, stat: Stat) -> Process {
         // They have no memory, and so no arguments.
         _ => Vec::new(),
     };
+    let uid = status.uid.filter(|&uid| is_mapped(uid));
     Process {
         pid,
         comm: stat.comm,
-        uid: status.uid,
-        user: status.uid.and_then(user_name),
+        uid,
+        user: uid.and_then(user_name),
         fd_limit: dir.read("limits").ok().and_then(|text| fd_limit(&text)),
+        other_mounts: None,
         cmdline: joined(&cmdline),
         start_ticks: stat.start_ticks,
         state: stat.state,
     }
+}
+
+/// Whether a uid is one of our user namespace. Whoever has none there is told to have the overflow
+/// uid (user_namespaces(7), "Unmapped user and group IDs"); that is nobody's where it is not
+/// mapped itself.
+fn is_mapped(uid: u32) -> bool {
+    static UNMAPPED: LazyLock<Option<u32>> = LazyLock::new(|| {
+        let overflow = std::fs::read("/proc/sys/kernel/overflowuid").ok()?;
+        let overflow = decimal::<u32>(overflow.trim_ascii())?;
+        let map = std::fs::read("/proc/self/uid_map").ok()?;
+        (!has_uid(&map, overflow)).then_some(overflow)
+    });
+    *UNMAPPED != Some(uid)
+}
+
+/// Whether a uid_map has this uid on the inside: each line has the first one inside, the first one
+/// outside, and how many there are.
+fn has_uid(map: &[u8], uid: u32) -> bool {
+    lines(map).any(|line| {
+        let mut numbers = words(line).map(decimal::<u32>);
+        let (first, count) = (numbers.next().flatten(), numbers.nth(1).flatten());
+        let distance = first.and_then(|first| uid.checked_sub(first));
+        distance.zip(count).is_some_and(|(distance, count)| distance < count)
+    })
+}
+
+/// Whether the process is in another mount namespace than this one is (mount_namespaces(7)).
+fn other_mounts(dir: &ProcDir) -> Option<bool> {
+    let own = std::fs::read_link("/proc/self/ns/mnt").ok()?;
+    let other = dir.link("ns/mnt").ok()?;
+    Some(other != own.as_os_str().as_bytes())
 }
 
 /// The name of a user, escaped; asked of the system once for each uid, since it may have to
@@ -146,10 +182,7 @@ pub fn user_name(uid: u32) -> Option<String> {
     names
         .get_or_insert_default()
         .entry(uid)
-        .or_insert_with(|| {
-            use std::os::unix::ffi::OsStrExt;
-            Some(escape(uzers::get_user_by_uid(uid)?.name().as_bytes()))
-        })
+        .or_insert_with(|| Some(escape(uzers::get_user_by_uid(uid)?.name().as_bytes())))
         .clone()
 }
 
@@ -226,6 +259,15 @@ mod tests {
         assert_eq!(fd_limit(limits("1024").as_bytes()), Some(1024));
         assert_eq!(fd_limit(limits("unlimited").as_bytes()), None);
         assert_eq!(fd_limit(b""), None);
+    }
+
+    #[test]
+    fn a_map_says_which_users_there_are() {
+        let all = b"         0          0 4294967295\n";
+        assert!(has_uid(all, 65534) && has_uid(all, 0));
+        let some = b"         0       1000          1\n         1     100000      65533\n";
+        assert!(has_uid(some, 0) && has_uid(some, 65533) && !has_uid(some, 65534));
+        assert!(!has_uid(b"", 0));
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl<I: Stream<Item = io::Result<TerminalEvent>> + Unpin> Driver<I> {
             terminal.draw(|frame| view::draw(&self.app, frame)).map_err(DriveError::Draw)?;
             let Some(mut event) = self.next().await? else { return Ok(Exit::Quit) };
             // All that has come meanwhile is taken in before the next frame. It is looked for
-            // with this task's own waker: crossterm's stream wakes the one it saw first.
+            // with this task's own waker: a stream may wake only one that it saw.
             loop {
                 if let Some(exit) = self.take_in(event)? {
                     return Ok(exit);

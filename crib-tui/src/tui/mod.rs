@@ -8,6 +8,7 @@ pub mod drive;
 pub mod ends;
 pub mod event;
 pub mod format;
+mod input;
 pub mod keys;
 mod sessions;
 mod signals;
@@ -20,11 +21,13 @@ pub mod widget;
 pub mod worker;
 
 use std::io::{self, BufWriter};
+use std::mem::ManuallyDrop;
 use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use crossterm::event::EventStream;
+use crossterm::event::Event;
+use futures_util::Stream;
 use jiff::tz::TimeZone;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -103,8 +106,12 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("listening to signals")?;
     let guard = Guard::take().context("setting up the terminal")?;
     let backend = CrosstermBackend::new(BufWriter::new(io::stdout()));
-    let mut screen = Terminal::new(backend).context("setting up the terminal")?;
-    let mut driver = Driver::new(app, EventStream::new(), worker);
+    // Each frame is written out when it is drawn, and the guard shows the cursor again. What is
+    // dropped would do so too, and panic where the terminal is gone, since it can't say there
+    // that it failed.
+    let mut screen = ManuallyDrop::new(Terminal::new(backend).context("setting up the terminal")?);
+    let input = input::events().context("reading keys")?;
+    let mut driver = Driver::new(app, input, worker);
     let result = attend(&mut driver, &mut screen, &guard, &keyboard, &mut signals).await;
     drop(guard);
     match result {
@@ -125,7 +132,7 @@ enum Failure {
 
 /// Runs the loop, and answers to signals, stops and the loss of the terminal meanwhile.
 async fn attend(
-    driver: &mut Driver<EventStream>,
+    driver: &mut Driver<impl Stream<Item = io::Result<Event>> + Unpin>,
     screen: &mut Screen,
     guard: &Guard,
     keyboard: &Keyboard,

@@ -208,6 +208,10 @@ fn btf(facts: &Facts) -> Option<Finding> {
                  are",
             )
         }
+        Btf::NoSysfs => Finding::missing(
+            "there is no /sys/kernel, where the kernel describes its structures (BTF)",
+        )
+        .remedy("sudo mount -t sysfs sysfs /sys"),
         Btf::Unreadable(why) => Finding::unknown(format!("/sys/kernel/btf/vmlinux: {why}")),
     })
 }

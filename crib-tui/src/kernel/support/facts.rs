@@ -48,6 +48,8 @@ pub enum Btf {
     Read(BtfNames),
     /// This kernel has none.
     Absent,
+    /// The file system in which it would be is not mounted.
+    NoSysfs,
     /// It could not be read or understood, for this reason.
     Unreadable(String),
 }
@@ -220,8 +222,12 @@ fn btf(path: &Path) -> Btf {
             None => Btf::Unreadable("it is not valid BTF".into()),
         },
         // Without sysfs nothing is said about the kernel.
-        Err(error) if error.kind() == io::ErrorKind::NotFound && kernel_dir_of(path).is_dir() => {
-            Btf::Absent
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if kernel_dir_of(path).is_dir() {
+                Btf::Absent
+            } else {
+                Btf::NoSysfs
+            }
         }
         Err(error) => Btf::Unreadable(error.to_string()),
     }

@@ -135,6 +135,15 @@ fn an_empty_system_gives_no_yes_and_no_panic() {
     }
 }
 
+#[test]
+fn without_sysfs_it_is_said_what_to_mount() {
+    let system = System::new();
+    let check = system.remove("sys").check("btf");
+    assert_eq!(check.state, CheckState::Missing);
+    assert!(remedy(&check).contains("mount -t sysfs"), "{check:?}");
+    assert!(explained(&system, libc::ENOENT).contains("no /sys/kernel"));
+}
+
 #[rstest]
 #[case::root(0, ROOT, CheckState::Ok, "")]
 #[case::capabilities(1000, BPF, CheckState::Ok, "")]

@@ -31,6 +31,7 @@ fn processes() -> ProcessesReading {
         user: Some(user.into()),
         fd_limit,
         cmdline: cmdline.into(),
+        other_mounts: None,
         start_ticks: u64::from(pid) * 100,
         ..sample::process()
     };

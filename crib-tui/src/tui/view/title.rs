@@ -79,6 +79,10 @@ fn process<'a>(app: &'a App, files: &'a Files) -> Vec<Part<'a>> {
         process.user.clone().or_else(|| process.uid.map(|uid| format!("uid {uid}")))
     });
     left.extend(user.map(|user| Part::new(3, [Span::raw(name(&user, &theme.glyphs))])));
+    // Its files' paths are no paths of ours.
+    if process.is_some_and(|process| process.other_mounts == Some(true)) {
+        left.push(Part::new(5, [Span::styled("mounts of its own", theme.dim)]));
+    }
     if let Some(table) = &files.table {
         let limit = table.process.fd_limit;
         let count = match limit {
