@@ -5,6 +5,7 @@
 pub mod bench;
 pub mod btf;
 mod dump;
+mod errors;
 pub mod kcmp;
 mod link;
 mod loader;
@@ -40,6 +41,7 @@ use crate::model::{
 };
 use crate::privileges::{self, Needs};
 use crate::procfs;
+use errors::{Lack, Lacking, ended, failed, garbled, missing, not_hidden, still_there};
 use link::{IterLink, Scope};
 use nested::Nested;
 use object::{LoadError, Object};
@@ -79,35 +81,6 @@ pub struct Reader {
     pages: Option<u64>,
     /// Why programs that were prepared can't be had: sums, and dumps.
     lacking: Lacking,
-}
-
-/// Why programs could not be loaded when it was their time: later it can't be tried again.
-#[derive(Default)]
-struct Lacking {
-    totals: Option<Lack>,
-    nested: Option<Lack>,
-}
-
-/// What a [`ReadError`] said.
-struct Lack {
-    what: String,
-    remedy: String,
-}
-
-impl Lack {
-    fn of(error: ReadError) -> Self {
-        match error {
-            ReadError::Missing { what, remedy } => Self { what, remedy },
-            error => Self {
-                what: error.to_string(),
-                remedy: "`crib-top doctor` says what this kernel allows".to_owned(),
-            },
-        }
-    }
-
-    fn error(&self) -> ReadError {
-        ReadError::Missing { what: self.what.clone(), remedy: self.remedy.clone() }
-    }
 }
 
 /// Who leaves out the files of other processes.
@@ -442,62 +415,6 @@ fn probe_filter(program: &Rc<OwnedFd>) -> Result<Filter, ReadError> {
         Err(error) => match error.raw_os_error() {
             Some(libc::E2BIG | libc::EINVAL) => Ok(Filter::Program),
             _ => Err(failed("cannot attach the BPF iterator", error)),
-        },
-    }
-}
-
-/// No files at all are believed only where /proc does not say otherwise: a security module may
-/// keep a process out of the iterator's sight.
-fn not_hidden(process: &Process) -> Result<(), ReadError> {
-    match procfs::open_files(process.pid) {
-        Some(files) if files > 0 && process.state == ProcessState::Alive => {
-            Err(ReadError::Missing {
-                what: format!(
-                    "this kernel shows BPF none of the {files} open files of process {} ({})",
-                    process.pid, process.comm
-                ),
-                remedy: "try --source procfs".to_owned(),
-            })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The process must be the one that it was before the reading.
-fn still_there(process: &Process) -> Result<(), ReadError> {
-    match procfs::process(process.pid) {
-        Ok(now) if now.start_ticks == process.start_ticks && now.state == process.state => Ok(()),
-        Ok(_) | Err(ReadError::NoProcess(_)) => Err(ended(process)),
-        Err(error) => Err(error),
-    }
-}
-
-fn ended(process: &Process) -> ReadError {
-    ReadError::Ended { pid: process.pid, comm: process.comm.clone() }
-}
-
-fn failed(what: &str, source: io::Error) -> ReadError {
-    ReadError::Io { what: what.to_owned(), source }
-}
-
-fn garbled(process: &Process, error: impl Into<TableError>) -> ReadError {
-    let what = format!("the records of process {} make no sense", process.pid);
-    failed(&what, io::Error::other(error.into()))
-}
-
-/// What to tell a user whose kernel or privileges don't allow it: the check that fails, where
-/// the kernel's error is one that checks can explain.
-fn missing(error: LoadError) -> ReadError {
-    let what = error.to_string();
-    // Of a program that the verifier refuses no check knows why.
-    let verifier = matches!(&error, LoadError::Program { log, .. } if !log.is_empty());
-    match error.io_error() {
-        Some(io) if !verifier && io.raw_os_error() != Some(libc::EACCES) => {
-            support::explain("BPF can't be used", io)
-        }
-        _ => ReadError::Missing {
-            what,
-            remedy: "`crib-top doctor` says what this kernel allows".to_owned(),
         },
     }
 }
