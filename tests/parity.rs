@@ -26,7 +26,7 @@ const LOOPS_TELL: MayBeNull = &[
     "socket.send.payload",
     "socket.inflight_files",
     "pipe.bytes",
-    "epoll.watches",
+    "epoll",
 ];
 
 /// Every difference between the document and the truth about the workload.
