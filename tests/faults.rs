@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::time::{ClockId, clock_gettime, clock_settime};
 use serde_json::Value;
 
 use crate::support::command::{file_rows, only_process};
@@ -15,7 +16,7 @@ use crate::support::queues;
 use crate::support::terminal::Terminal;
 use crate::support::whole::{Seen, Sort, check};
 use crate::support::workload::Workload;
-use crate::support::{crib_top_path, in_qemu};
+use crate::support::{crib_top_path, in_qemu, skipped};
 
 /// The live view with all that it may load; then the terminal goes away.
 fn the_terminal_goes_away(owner: Owner) {
@@ -220,4 +221,58 @@ fn signals_do_not_keep_programs_from_being_loaded() {
     let told = child.stderr.take().expect("it is a pipe").read_to_string(&mut errors);
     told.expect("it can be read");
     assert!(status.success(), "{status}: {errors}");
+}
+
+/// Sets the time of day so many seconds on.
+fn step_clock(seconds: i64) {
+    let mut time = clock_gettime(ClockId::Realtime);
+    time.tv_sec += seconds;
+    clock_settime(ClockId::Realtime, time).expect("we are root in a machine of our own");
+}
+
+/// An hour forth and back, as when a clock is set right: ages and rates go by another clock.
+#[test]
+fn a_clock_that_is_set_changes_no_age_and_no_rate() {
+    const TEST: &str = "a_clock_that_is_set_changes_no_age_and_no_rate";
+    needs_bpf!("a_clock_that_is_set_changes_no_age_and_no_rate");
+    if !in_qemu() {
+        return skipped(TEST, "it sets the clock, which here others go by too");
+    }
+    const HOUR: i64 = 3600;
+    let workload = Workload::start(["leaks", "socket"]);
+    let pid = workload.pid().to_string();
+    let mut terminal = Terminal::start(&["-p", &pid, "-d", "500ms"], 120, 40);
+    terminal.wait_for("/s");
+    let watching = start(&["leaks", "-p", &pid, "--for", "20s", "-J"]);
+    thread::sleep(Duration::from_secs(8));
+    step_clock(HOUR);
+    thread::sleep(Duration::from_secs(3));
+    let forth = terminal.wait_for("/s");
+    step_clock(-HOUR);
+    thread::sleep(Duration::from_secs(3));
+    let back = terminal.wait_for("/s");
+    for screen in [&forth, &back] {
+        // What was never closed is the oldest, and is some seconds old.
+        let ages = screen.lines().filter_map(|line| line.split_whitespace().find(|w| is_hours(w)));
+        assert_eq!(ages.count(), 0, "{screen}");
+    }
+    let output = watching.wait_with_output().expect("our own child");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(10), "a leak is suspected: {errors}");
+    let document: Value = serde_json::from_slice(&output.stdout).expect("a document");
+    let seconds = document["seconds"].as_f64().expect("it is known");
+    assert!((19.0..600.0).contains(&seconds), "{seconds}");
+    let group = &document["groups"][0];
+    let (rate, oldest) = (group["per_second"].as_f64(), group["oldest_seconds"].as_f64());
+    assert!(rate.is_some_and(|rate| (0.5..500.0).contains(&rate)), "{group}");
+    assert!(oldest.is_some_and(|oldest| (0.0..600.0).contains(&oldest)), "{group}");
+    terminal.send("q");
+    assert_eq!(terminal.expect_end().code, 0);
+}
+
+/// An age of an hour or more, as the live view shows it.
+fn is_hours(word: &str) -> bool {
+    let word = word.trim_start_matches('>');
+    let hours = word.split_once('h').filter(|(hours, _)| hours.parse::<u32>().is_ok());
+    hours.is_some()
 }
