@@ -93,8 +93,8 @@ fn print<O: Write>(
         .zip(details)
         .map(|(reading, details)| {
             let rows = reading.files.iter().map(|file| {
-                let (wanted, now, tcp) = (output.lints, Some(reading.time), details.of(file));
-                let given = Given { wanted, now, tcp, ..Given::default() };
+                let (wanted, tcp) = (output.lints, details.of(file));
+                let given = Given { wanted, tcp, ..Given::default() };
                 FileRow { given, ..FileRow::new(&reading.process, file) }
             });
             rows.filter(matches).collect()

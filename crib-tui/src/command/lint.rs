@@ -4,7 +4,7 @@ mod inherited;
 
 use std::io::Write;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::details;
 use super::pause::Pause;
@@ -82,8 +82,7 @@ pub(super) fn list<O: Write>(
 
 /// What was seen of the process until now.
 struct Seen {
-    first: SystemTime,
-    /// By the clock that nobody sets.
+    /// When the first reading came, by a clock that nobody sets.
     began: Instant,
     readings: u64,
     history: History,
@@ -97,10 +96,10 @@ impl Seen {
     fn begin(reading: FilesReading, interval: Duration) -> Self {
         let mut history = History::new(interval);
         let mut candidates = Candidates::default();
-        candidates.observe(&reading);
+        candidates.observe(&reading, Duration::ZERO);
         let table = history.observe(reading.clone(), Duration::ZERO, |_| Opening::default());
-        let (first, began) = (reading.time, Instant::now());
-        Self { first, began, readings: 1, history, table, last: reading, candidates }
+        let began = Instant::now();
+        Self { began, readings: 1, history, table, last: reading, candidates }
     }
 
     /// Reads on, until the time is over or Ctrl-C is pressed.
@@ -137,10 +136,11 @@ impl Seen {
         if (reading.process.start_ticks, reading.process.state) != (start_ticks, state) {
             return Err(self.ended());
         }
-        self.candidates.observe(&reading);
+        let elapsed = self.began.elapsed();
+        self.candidates.observe(&reading, elapsed);
         self.readings += 1;
         self.last = reading.clone();
-        self.table = self.history.observe(reading, self.began.elapsed(), |_| Opening::default());
+        self.table = self.history.observe(reading, elapsed, |_| Opening::default());
         Ok(())
     }
 
@@ -153,7 +153,7 @@ impl Seen {
     fn report(&self, reader: &mut Reader, output: &Output<Files>) -> Report {
         let details = details::read(reader, &self.last, output.lints);
         let inherited = match output.lints.has(Lint::InheritedFd) {
-            true => self.candidates.inherited(self.last.time),
+            true => self.candidates.inherited(self.table.elapsed),
             false => Default::default(),
         };
         let more = |file: &crate::model::File| Given {
@@ -161,7 +161,6 @@ impl Seen {
             inherited: inherited.get(&file.key()),
             ..Given::default()
         };
-        let watched = (self.first, self.readings);
-        Report::new(&self.table, watched, output.filter.as_ref(), output.lints, &more)
+        Report::new(&self.table, self.readings, output.filter.as_ref(), output.lints, &more)
     }
 }

@@ -46,7 +46,7 @@ impl FilesTable {
     pub fn given(&self, row: &TrackedFile, wanted: LintSet) -> Given<'_> {
         let there = matches!(row.presence, Presence::Open | Presence::New { .. });
         let wanted = if there { wanted } else { LintSet::NONE };
-        Given { wanted, now: Some(self.time), timing: self.timing(row), ..Given::default() }
+        Given { wanted, now: Some(self.elapsed), timing: self.timing(row), ..Given::default() }
     }
 }
 
@@ -314,7 +314,6 @@ impl History {
             opening: &mut opening,
             before: before.map(|table| &**table),
             elapsed,
-            time,
             complete,
             rows: &mut rows,
             timings: &mut timings,
@@ -354,7 +353,6 @@ struct Merge<'a, O> {
     /// The reading before this one; none of the first.
     before: Option<&'a FilesTable>,
     elapsed: Duration,
-    time: SystemTime,
     complete: bool,
     rows: &'a mut Vec<TrackedFile>,
     timings: &'a mut Timings,
@@ -399,7 +397,7 @@ impl<O: FnMut(&File) -> Opening> Merge<'_, O> {
         let timing = if Arc::ptr_eq(&row.file, &file) {
             timing.copied()
         } else {
-            Timing::next((&row.file, timing), table.time, &file, self.time)
+            Timing::next((&row.file, timing), table.elapsed, &file, self.elapsed)
         };
         self.timings.add(&file, timing);
         row.continued(file, self.groups)
@@ -419,7 +417,7 @@ impl<O: FnMut(&File) -> Opening> Merge<'_, O> {
             }
         };
         let track = Some(self.groups.appear(&file, seen, opener));
-        self.timings.add(&file, Timing::begin(&file, self.time));
+        self.timings.add(&file, Timing::begin(&file, self.elapsed));
         let (recv, send) = Default::default();
         TrackedFile { file, seen, track, presence, recv, send }
     }

@@ -27,9 +27,9 @@ impl Sessions {
         &mut self.0[at]
     }
 
-    /// When the process of a look started, as far as it is known.
-    pub(super) fn start_ticks(&self, number: u64) -> Option<u64> {
-        self.0.iter().find(|session| session.number == number)?.start_ticks
+    /// The look of this number, if its process was read.
+    pub(super) fn get(&self, number: u64) -> Option<&Session> {
+        self.0.iter().find(|session| session.number == number)
     }
 }
 
@@ -101,12 +101,13 @@ impl Session {
     }
 }
 
-/// Reads one file of a process, which has to be the one that started then.
+/// Reads one file of the process of a look.
 pub(super) fn read_dump<R: Readings>(
     readings: &mut R,
-    start_ticks: Option<u64>,
+    session: Option<&Session>,
     dump: &Dump,
 ) -> DumpOutcome {
+    let elapsed = session.and_then(|session| session.watch.as_ref()).map(Watch::elapsed);
     let reading = match readings.dump(dump) {
         Ok(reading) => reading,
         Err(ReadError::NoFile { .. }) => return DumpOutcome::NoFile,
@@ -122,10 +123,11 @@ pub(super) fn read_dump<R: Readings>(
         Err(error) => return DumpOutcome::Failed(error.to_string()),
     };
     // Another process may have its pid by now.
-    if start_ticks.is_some_and(|ticks| ticks != reading.process.start_ticks) {
+    let started = session.and_then(|session| session.start_ticks);
+    if started.is_some_and(|ticks| ticks != reading.process.start_ticks) {
         return DumpOutcome::Ended;
     }
-    DumpOutcome::Read(Box::new(reading))
+    DumpOutcome::Read { reading: Box::new(reading), elapsed: elapsed.unwrap_or_default() }
 }
 
 /// Begins or ends tracing, as is wished. What was refused once is not tried again until it is

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::Duration;
 
 use crate::kernel::kcmp;
 use crate::model::lint::Inherited;
@@ -23,13 +23,14 @@ pub struct Candidates {
 #[derive(Debug)]
 struct Candidate {
     file: Arc<File>,
-    /// Since when nothing about it has changed, and no thread was seen in a call on it.
-    unused: SystemTime,
+    /// Since when nothing about it has changed, and no thread was seen in a call on it: so long
+    /// after the first reading.
+    unused: Duration,
 }
 
 impl Candidates {
-    /// Takes in the next reading of the process.
-    pub fn observe(&mut self, reading: &FilesReading) {
+    /// Takes in the next reading of the process, so long after the first.
+    pub fn observe(&mut self, reading: &FilesReading, now: Duration) {
         self.pid = reading.process.pid;
         let mut before = std::mem::take(&mut self.known);
         let mut candidates = reading.files.iter().filter(|file| is_candidate(file)).peekable();
@@ -42,14 +43,14 @@ impl Candidates {
             let used = file.fd.is_some_and(|fd| calls.may_use(fd));
             let unused = match before.remove(&key) {
                 Some(known) if !used && is_untouched(&known.file, file) => known.unused,
-                _ => reading.time,
+                _ => now,
             };
             self.known.insert(key, Candidate { file: Arc::clone(file), unused });
         }
     }
 
     /// Those that stand for the same open file as in the parent, which is another program.
-    pub fn inherited(&self, now: SystemTime) -> HashMap<Key, Inherited> {
+    pub fn inherited(&self, now: Duration) -> HashMap<Key, Inherited> {
         let parent = || {
             let parent = procfs::parent(self.pid)?;
             // What the first process starts is given its files on purpose (sd_listen_fds(3)).
@@ -63,7 +64,7 @@ impl Candidates {
         let same = |fd: &u32| kcmp::same_file((self.pid, *fd), (parent.pid, *fd)).unwrap_or(false);
         let inherited = self.known.iter().filter_map(|(&key, candidate)| {
             candidate.file.fd.filter(same)?;
-            let unused = now.duration_since(candidate.unused).unwrap_or_default();
+            let unused = now.saturating_sub(candidate.unused);
             Some((key, Inherited { pid: parent.pid, comm: parent.comm.clone(), unused }))
         });
         inherited.collect()

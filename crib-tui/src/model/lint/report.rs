@@ -50,11 +50,10 @@ pub struct Found {
 pub type More<'a> = dyn Fn(&File) -> Given<'a> + 'a;
 
 impl Report {
-    /// What is found in the files that match, after so many readings, the first of which was of
-    /// the time `first`.
+    /// What is found in the files that match, after so many readings.
     pub fn new<'a>(
         table: &'a FilesTable,
-        (first, readings): (SystemTime, u64),
+        readings: u64,
         filter: Option<&Filter<Files>>,
         wanted: LintSet,
         more: &More<'a>,
@@ -86,7 +85,7 @@ impl Report {
             process: process.clone(),
             fd_count,
             complete: table.complete,
-            seconds: table.time.duration_since(first).unwrap_or_default().as_secs_f64(),
+            seconds: table.elapsed.as_secs_f64(),
             readings,
             found: whole.chain(of_files).collect(),
         }

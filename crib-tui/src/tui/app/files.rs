@@ -185,7 +185,7 @@ impl Files {
         match table.rows.iter().find(|row| row.file.key() == key) {
             Some(row) => {
                 file.row.clone_from(row);
-                file.timing = table.timing(row).copied();
+                (file.timing, file.read) = (table.timing(row).copied(), table.elapsed);
                 screen.standing =
                     if row.is_closed() { Standing::Closed } else { Standing::Present };
             }
@@ -209,7 +209,6 @@ impl Files {
         let Some(screen) = self.screens.last_mut() else { return };
         let Some(table) = &self.table else { return };
         let facts = Facts {
-            now: screen.time.unwrap_or(table.time),
             glyphs: self.glyphs,
             table: Some(table),
             unread: self.no_dumps.as_deref(),

@@ -1,7 +1,7 @@
 //! The state of the screen about one file.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::Link;
 use crate::model::lint::Timing;
@@ -17,8 +17,8 @@ pub struct FileScreen {
     pub row: TrackedFile,
     /// Since when something about it has been as it is.
     pub timing: Option<Timing>,
-    /// When it was last read.
-    read: SystemTime,
+    /// When it was last read: so long after the first reading of the process.
+    pub read: Duration,
     /// What there is to say about it.
     pub sheet: Sheet<Link>,
 }
@@ -44,15 +44,16 @@ impl FileScreen {
     /// A file that is in the table.
     pub fn of_row(row: &TrackedFile, table: &FilesTable) -> Option<Self> {
         let root = Root::Descriptor { fd: row.file.fd?, tid: row.file.tid };
-        let (timing, read) = (table.timing(row).copied(), table.time);
+        let (timing, read) = (table.timing(row).copied(), table.elapsed);
         Some(Self { root, row: row.clone(), timing, read, sheet: Sheet::default() })
     }
 
-    /// A file of which no more is known yet than `file` says.
-    pub fn of_file(root: Root, file: File, now: SystemTime, elapsed: Duration) -> Self {
+    /// A file of which no more is known yet than `file` says, so long after the first reading of
+    /// the process.
+    pub fn of_file(root: Root, file: File, elapsed: Duration) -> Self {
         let row = TrackedFile::found(Arc::new(file), elapsed);
-        let timing = Timing::begin(&row.file, now);
-        Self { root, row, timing, read: now, sheet: Sheet::default() }
+        let timing = Timing::begin(&row.file, elapsed);
+        Self { root, row, timing, read: elapsed, sheet: Sheet::default() }
     }
 
     /// Whether `file`, which stands in the same place, is this very file.
@@ -60,11 +61,11 @@ impl FileScreen {
         self.row.file.id.zip(file.id).is_none_or(|(mine, other)| mine == other)
     }
 
-    /// Takes in what was read of it.
-    pub fn take(&mut self, file: File, facts: &Facts<'_>) {
+    /// Takes in what was read of it, so long after the first reading of the process.
+    pub fn take(&mut self, file: File, elapsed: Duration, facts: &Facts<'_>) {
         let before = (&*self.row.file, self.timing.as_ref());
-        self.timing = Timing::next(before, self.read, &file, facts.now);
-        self.read = facts.now;
+        self.timing = Timing::next(before, self.read, &file, elapsed);
+        self.read = elapsed;
         self.row.file = Arc::new(file);
         // What is read is open.
         if !matches!(self.row.presence, Presence::New { .. }) {
