@@ -171,7 +171,7 @@ mod tests {
     use super::*;
     use crate::model::filter::Filter;
     use crate::model::groups::Opening;
-    use crate::model::lint::{Given, LintSet};
+    use crate::model::lint::LintSet;
     use crate::model::{History, Process, Source, sample};
 
     fn report(filter: Option<&str>, wanted: LintSet) -> Report {
@@ -180,7 +180,7 @@ mod tests {
         let mut history = History::new(Duration::from_secs(1));
         let table = history.observe(reading, Duration::ZERO, |_| Opening::default());
         let filter = filter.map(|text| Filter::parse(text).unwrap());
-        Report::new(&table, 1, filter.as_ref(), wanted, &|_| Given::default())
+        Report::new(&table, 1, filter.as_ref(), wanted)
     }
 
     fn printed(report: &Report, ascii: bool) -> String {

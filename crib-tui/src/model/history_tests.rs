@@ -32,6 +32,7 @@ fn reading(second: u64, files: Vec<File>) -> FilesReading {
         },
         files: files.into_iter().map(Arc::new).collect(),
         complete: true,
+        beside: Beside::default(),
     }
 }
 

@@ -1,6 +1,9 @@
 //! The looks at processes that the reading thread goes on with: each has its history, its groups,
 //! and what traces it.
 
+use std::time::Instant;
+
+use super::ends::RARELY;
 use super::worker::{DumpOutcome, FilesOutcome, FilesRequest, Readings, Tracing, Watched, Wish};
 use crate::model::groups::summaries;
 use crate::model::trend::Trend;
@@ -40,6 +43,8 @@ pub(super) struct Session {
     start_ticks: Option<u64>,
     watch: Option<Watch>,
     trend: Trend,
+    /// Until when no connection is looked at: it takes long, and was done lately.
+    rests_until: Option<Instant>,
     /// Why openings can't be traced.
     refused: Option<String>,
 }
@@ -59,7 +64,7 @@ impl Session {
         let watch =
             self.watch.insert(watch.unwrap_or_else(|| Watch::new(request.pid, request.delay)));
         watch.begin_reading();
-        let reading = match readings.files(request.pid) {
+        let mut reading = match readings.files(request.pid) {
             Ok(reading) => reading,
             Err(ReadError::NoProcess(_)) if !seen => return FilesOutcome::NoProcess,
             Err(ReadError::NoProcess(_) | ReadError::Ended { .. }) => {
@@ -76,6 +81,17 @@ impl Session {
         if reading.process.state == ProcessState::Zombie && reading.files.is_empty() {
             return FilesOutcome::Ended { zombie: true };
         }
+        let lints = request.arrangement.lints;
+        // The first rows don't wait for what may have to be loaded for it.
+        if watch.has_begun() {
+            let begin = Instant::now();
+            let rest = self.rests_until.is_some_and(|until| begin < until);
+            let dump = |dump: &Dump| readings.dump(dump);
+            if watch.look_at_connections(&mut reading, lints, rest, dump) {
+                self.rests_until = begin.checked_add(begin.elapsed() * RARELY);
+            }
+        }
+        watch.look_for_inherited(&mut reading, lints);
         let table = watch.observe(reading);
         let arrangement = request.arrangement;
         let order = arrangement.order(&table);

@@ -5,6 +5,7 @@
 //! ([`Timing`]), what TCP knows of a connection from a dump, and whether a parent holds the same
 //! open file only where somebody looked ([`Given`]).
 
+mod beside;
 mod file;
 mod process;
 mod queue;
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-pub use self::file::Inherited;
+pub use self::beside::{Beside, Inherited};
 pub use self::process::of_process;
 pub use self::report::{Found, Report};
 pub use self::tcp::needs_details;

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use crib_common::dump::HOPS;
 
-use super::files::FileKey;
 use super::screens::{
     Body, FileScreen, LeakLink, Link, LintsScreen, Origin, PacketScreen, QueueScreen, Root, Screen,
 };
 use super::{App, Files, Message, Phase, Standing};
-use crate::model::{Dump, DumpReading, File, FileId, FilesTable, QueueName, TrackedFile};
+use crate::model::{Dump, DumpReading, File, FileId, FileKey, FilesTable, QueueName, TrackedFile};
 use crate::tui::action::Action;
 use crate::tui::capture::{Content, WriteRequest};
 

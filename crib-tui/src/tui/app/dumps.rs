@@ -59,7 +59,7 @@ impl Files {
     pub fn hops(&self) -> usize {
         match self.screens.len().checked_sub(1).and_then(|depth| self.way(depth)) {
             Some(DumpFiles::One { hops, .. }) => hops.len(),
-            Some(DumpFiles::All) | None => 0,
+            Some(DumpFiles::All | DumpFiles::Bare(_)) | None => 0,
         }
     }
 

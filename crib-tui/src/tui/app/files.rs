@@ -7,16 +7,13 @@ use super::Page;
 use super::dumps::FollowUp;
 use super::screens::{Body, FileScreen, Screen, Standing};
 use super::watching::Outer;
-use crate::model::{File, FileId, FilesTable, Presence, Process, TrackedFile};
+use crate::model::{File, FileKey, FilesTable, Presence, Process, TrackedFile};
 use crate::tui::arrangement::{ActiveFilter, Arrangement};
 use crate::tui::theme::Glyphs;
 use crate::tui::view::cells;
 use crate::tui::view::file::Facts;
 use crate::tui::widget::table::{Cursor, Sort};
 use crate::tui::worker::{FilesOutcome, FilesRequest, Watched};
-
-/// What follows a row through readings.
-pub type FileKey = (Option<u32>, Option<u32>, Option<FileId>);
 
 /// A look at one process: what was read, and how it is looked at.
 pub struct Files {
@@ -186,6 +183,7 @@ impl Files {
             Some(row) => {
                 file.row.clone_from(row);
                 (file.timing, file.read) = (table.timing(row).copied(), table.elapsed);
+                file.inherited = table.beside.inherited(&row.file).cloned();
                 screen.standing =
                     if row.is_closed() { Standing::Closed } else { Standing::Present };
             }

@@ -2,10 +2,10 @@
 
 use super::screens::{Body, GroupsScreen, LeaksScreen, Screen};
 use super::{App, Files, Page};
+use crate::model::FileKey;
 use crate::model::groups::{GroupName, Grouping};
 use crate::model::leaks::Leaks;
 use crate::tui::action::Action;
-use crate::tui::app::files::FileKey;
 use crate::tui::app::screens::FileScreen;
 use crate::tui::arrangement::Arrangement;
 use crate::tui::theme::Glyphs;

@@ -73,8 +73,9 @@ fn findings(lines: &mut Lines, screen: &FileScreen, facts: &Facts<'_>) {
         wanted: facts.lints,
         now: Some(screen.read),
         timing: screen.timing.as_ref(),
+        tcp: table.beside.tcp(&row.file),
         watched_by: watched_by.as_deref(),
-        ..Given::default()
+        inherited: screen.inherited.as_ref(),
     };
     let subject = Subject { process: &table.process, file: &row.file, given };
     let found = subject.findings();

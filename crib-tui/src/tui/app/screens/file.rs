@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Link;
-use crate::model::lint::Timing;
+use crate::model::lint::{Inherited, Timing};
 use crate::model::{File, FilesTable, Presence, TrackedFile};
 use crate::tui::view::file::{self as view, Facts};
 use crate::tui::widget::sheet::Sheet;
@@ -17,6 +17,8 @@ pub struct FileScreen {
     pub row: TrackedFile,
     /// Since when something about it has been as it is.
     pub timing: Option<Timing>,
+    /// The parent that holds it too, as the table tells, until a use of it is seen.
+    pub inherited: Option<Inherited>,
     /// When it was last read: so long after the first reading of the process.
     pub read: Duration,
     /// What there is to say about it.
@@ -44,8 +46,9 @@ impl FileScreen {
     /// A file that is in the table.
     pub fn of_row(row: &TrackedFile, table: &FilesTable) -> Option<Self> {
         let root = Root::Descriptor { fd: row.file.fd?, tid: row.file.tid };
+        let inherited = table.beside.inherited(&row.file).cloned();
         let (timing, read) = (table.timing(row).copied(), table.elapsed);
-        Some(Self { root, row: row.clone(), timing, read, sheet: Sheet::default() })
+        Some(Self { root, row: row.clone(), timing, inherited, read, sheet: Sheet::default() })
     }
 
     /// A file of which no more is known yet than `file` says, so long after the first reading of
@@ -53,7 +56,7 @@ impl FileScreen {
     pub fn of_file(root: Root, file: File, elapsed: Duration) -> Self {
         let row = TrackedFile::found(Arc::new(file), elapsed);
         let timing = Timing::begin(&row.file, elapsed);
-        Self { root, row, timing, read: elapsed, sheet: Sheet::default() }
+        Self { root, row, timing, inherited: None, read: elapsed, sheet: Sheet::default() }
     }
 
     /// Whether `file`, which stands in the same place, is this very file.
@@ -66,6 +69,7 @@ impl FileScreen {
         let before = (&*self.row.file, self.timing.as_ref());
         self.timing = Timing::next(before, self.read, &file, elapsed);
         self.read = elapsed;
+        self.inherited.take_if(|_| !self.row.file.is_untouched(&file));
         self.row.file = Arc::new(file);
         // What is read is open.
         if !matches!(self.row.presence, Presence::New { .. }) {
