@@ -299,6 +299,62 @@ fn the_live_table_marks_what_is_in_trouble_and_lists_it() {
     assert_eq!(terminal.expect_end().code, 0);
 }
 
+/// Whether the row of this descriptor is marked.
+fn is_marked(screen: &str, fd: &Value) -> bool {
+    let fd = fd.to_string();
+    let marked = screen.lines().filter_map(|line| line.strip_prefix('!'));
+    marked.filter_map(|rest| rest.split_whitespace().next()).any(|first| first == fd)
+}
+
+#[test]
+fn the_live_table_knows_what_tcp_does() {
+    needs_bpf!("the_live_table_knows_what_tcp_does");
+    let pid = workload().pid().to_string();
+    let filter = "LINT =~ 'zero-window' or LINT =~ 'retransmitting'";
+    let arguments = ["-p", &pid, "--source", "bpf", "-d", "200ms", "-Q", filter];
+    let mut terminal = Terminal::start(&arguments, 140, 60);
+    let fds = ["zero-window", "retransmitting"].map(|label| workload().file(label).fd.into());
+    terminal.wait_until("both", |screen| fds.iter().all(|fd| is_marked(screen, fd)));
+    terminal.send("L");
+    terminal.wait_until("the list", |screen| {
+        ["zero-window: the other end offers a window of 0", "retransmitting: sent again"]
+            .iter()
+            .all(|text| screen.contains(text))
+    });
+    terminal.send("q");
+    assert_eq!(terminal.expect_end().code, 0);
+}
+
+#[test]
+fn the_live_table_marks_what_was_inherited() {
+    needs_bpf!("the_live_table_marks_what_was_inherited");
+    if std::fs::read("/proc/self/syscall").is_err() {
+        let why = "this kernel does not tell which calls threads are in";
+        return skipped("the_live_table_marks_what_was_inherited", why);
+    }
+    let child = &workload().report["child"];
+    let pid = child["pid"].to_string();
+    let fd = |label: &str| {
+        let mut files = child["files"].as_array().expect("a list").iter();
+        &files.find(|file| file["label"] == label).expect("it is there")["fd"]
+    };
+    let arguments = ["-p", &pid, "--source", "bpf", "-d", "200ms"];
+    let mut terminal = Terminal::start(&arguments, 140, 40);
+    let unused = fd("inherited-unused");
+    let screen = terminal.wait_until("a mark", |screen| is_marked(screen, unused));
+    for label in ["inherited-used", "its-own"] {
+        assert!(!is_marked(&screen, fd(label)), "{label}: {screen}");
+    }
+    let seen = format!("inherited-fd: the same open file as fd {unused} of its parent");
+    terminal.send("L");
+    terminal.wait_until("the list", |screen| screen.contains(&seen));
+    // On the file's own screen, too.
+    terminal.send("g\r");
+    terminal.wait_until("the file", |screen| screen.contains(&seen) && screen.contains("Findings"));
+    terminal.send("q");
+    assert_eq!(terminal.expect_end().code, 0);
+}
+
 /// What /proc tells of a listener's queue.
 fn accept_queue_by_procfs(fd: u64) -> Value {
     let pid = workload().pid().to_string();

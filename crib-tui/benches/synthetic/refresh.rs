@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crib_tui::model::assemble::{IdKey, TableFiles};
 use crib_tui::model::groups::Opening;
+use crib_tui::model::lint::Beside;
 use crib_tui::model::{File, FilesReading, FilesTable, History, Process, ProcessState, Source};
 use crib_tui::tui::arrangement::{ActiveFilter, Arrangement};
 use crib_tui::tui::view::files::COLUMNS;
@@ -82,5 +83,6 @@ pub fn reading(files: Vec<Arc<File>>) -> FilesReading {
         },
         files,
         complete: true,
+        beside: Beside::default(),
     }
 }

@@ -101,7 +101,7 @@ fn print<O: Write>(
 }
 
 fn row<'a>(reading: &'a DumpReading, file: &'a File, output: &Output<Files>) -> FileRow<'a> {
-    let given = Given { wanted: output.lints, now: Some(reading.time), ..Given::default() };
+    let given = Given { wanted: output.lints, ..Given::default() };
     FileRow { given, ..FileRow::new(&reading.process, file) }
 }
 

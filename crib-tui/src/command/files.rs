@@ -2,7 +2,6 @@
 
 use std::io::Write;
 
-use super::details::{self, Details};
 use super::{Streams, find_all, keep, keep_with, kernel_release, peers, say_mounts, say_source};
 use crate::export::json::{self, FilesOf, Header};
 use crate::export::table;
@@ -11,9 +10,10 @@ use crate::kernel::Wanted;
 use crate::model::column::{Table, find};
 use crate::model::lint::Given;
 use crate::model::{FileRow, Files, FilesReading};
-use crate::privileges::{LOADING, NOTHING};
+use crate::privileges::{self, LOADING, NOTHING};
 use crate::settings::{Format, Output, Style, Target};
 use crate::source::{Reader, SourceChoice};
+use crate::watch::details;
 
 /// Prints the files of the targets, `with_peers` also who is at their other ends. One that can't
 /// be read is said on the way and doesn't keep the others from being shown.
@@ -32,15 +32,15 @@ pub(super) fn run<O: Write>(
     keep_with(needs, if says_lints(output) { LOADING } else { NOTHING })?;
     say_source(&reader, streams.note);
     let mut readings = Vec::with_capacity(pids.len());
-    let mut details = Vec::with_capacity(pids.len());
     let mut worst = None;
     for pid in pids {
         match reader.files(pid) {
-            Ok(reading) => {
-                details.push(match says_lints(output) {
-                    true => details::read(&mut reader, &reading, output.lints),
-                    false => Details::default(),
-                });
+            Ok(mut reading) => {
+                if says_lints(output) {
+                    details::read(&mut reading, output.lints, None, |dump| {
+                        privileges::raised(LOADING, || reader.dump(dump))
+                    });
+                }
                 readings.push(reading);
             }
             Err(error) => {
@@ -58,7 +58,7 @@ pub(super) fn run<O: Write>(
         return Err(Failure::Said(worst.unwrap_or(Code::Nothing)));
     };
     let header = Header::new(first.source, kernel_release(), first.time).because(reader.reason());
-    let matched = print(&readings, &details, &header, output, style, streams)?;
+    let matched = print(&readings, &header, output, style, streams)?;
     match worst {
         Some(code) => Err(Failure::Said(code)),
         None if output.filter.is_some() && matched == 0 => {
@@ -81,7 +81,6 @@ fn says_lints(output: &Output<Files>) -> bool {
 /// Prints the files that match, and counts them.
 fn print<O: Write>(
     readings: &[FilesReading],
-    details: &[Details],
     header: &Header,
     output: &Output<Files>,
     style: Style,
@@ -90,11 +89,10 @@ fn print<O: Write>(
     let matches = |row: &FileRow<'_>| output.filter.as_ref().is_none_or(|f| f.matches(row));
     let rows: Vec<Vec<FileRow<'_>>> = readings
         .iter()
-        .zip(details)
-        .map(|(reading, details)| {
+        .map(|reading| {
             let rows = reading.files.iter().map(|file| {
-                let (wanted, now, tcp) = (output.lints, Some(reading.time), details.of(file));
-                let given = Given { wanted, now, tcp, ..Given::default() };
+                let (wanted, tcp) = (output.lints, reading.beside.tcp(file));
+                let given = Given { wanted, tcp, ..Given::default() };
                 FileRow { given, ..FileRow::new(&reading.process, file) }
             });
             rows.filter(matches).collect()

@@ -1,25 +1,21 @@
 //! `crib-top lint`: what is in trouble about one process's files, or looks like it.
 
-mod inherited;
-
 use std::io::Write;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
-use super::details;
 use super::pause::Pause;
 use super::{Streams, find, keep, keep_with, kernel_release, say_source};
 use crate::export::json::Header;
 use crate::export::lint as export;
 use crate::failure::Failure;
 use crate::kernel::Wanted;
-use crate::model::groups::Opening;
-use crate::model::lint::{Given, Lint, Report};
-use crate::model::{Files, FilesReading, FilesTable, History, Process, ReadError};
-use crate::privileges::{LOADING, NOTHING, PROCFS};
+use crate::model::lint::{LintSet, Report};
+use crate::model::{Dump, Files, FilesReading, FilesTable, Process, ReadError};
+use crate::privileges::{self, LOADING, NOTHING, PROCFS};
 use crate::settings::{DEFAULT_DELAY, Format, LintWatch, Output, Style, Target};
 use crate::source::{Reader, SourceChoice};
-use inherited::Candidates;
+use crate::watch::Watch;
 
 /// Reads the target's files once, or watches them for a while, and prints what was found.
 pub(super) fn run<O: Write>(
@@ -37,17 +33,16 @@ pub(super) fn run<O: Write>(
     // something.
     keep_with(needs | PROCFS, LOADING)?;
     say_source(&reader, streams.note);
-    let began = Instant::now();
     let interval = watch.map_or(DEFAULT_DELAY, |watch| watch.interval);
-    let mut seen = Seen::begin(reader.files(pid)?, interval);
+    let mut seen = Seen::begin(&mut reader, pid, interval, output.lints)?;
     let end = match watch {
-        Some(watch) => seen.watch(&mut reader, watch, began),
+        Some(watch) => seen.run(&mut reader, watch),
         None => Ok(()),
     };
     if end.is_err() && seen.readings < 2 {
         return end;
     }
-    let report = seen.report(&mut reader, output);
+    let report = seen.report(output);
     keep(NOTHING)?;
     match output.format {
         Format::Table => {
@@ -82,41 +77,34 @@ pub(super) fn list<O: Write>(
 
 /// What was seen of the process until now.
 struct Seen {
-    first: SystemTime,
-    /// By the clock that nobody sets.
-    began: Instant,
+    watch: Watch,
     readings: u64,
-    history: History,
     table: Arc<FilesTable>,
-    /// The last reading, for what is read beside it.
-    last: FilesReading,
-    candidates: Candidates,
+    lints: LintSet,
 }
 
 impl Seen {
-    fn begin(reading: FilesReading, interval: Duration) -> Self {
-        let mut history = History::new(interval);
-        let mut candidates = Candidates::default();
-        candidates.observe(&reading);
-        let table = history.observe(reading.clone(), Duration::ZERO, |_| Opening::default());
-        let (first, began) = (reading.time, Instant::now());
-        Self { first, began, readings: 1, history, table, last: reading, candidates }
+    fn begin(
+        reader: &mut Reader,
+        pid: u32,
+        interval: Duration,
+        lints: LintSet,
+    ) -> Result<Self, Failure> {
+        let mut watch = Watch::new(pid, interval);
+        watch.begin_reading();
+        let reading = reader.files(pid)?;
+        let table = take(&mut watch, reader, reading, lints);
+        Ok(Self { watch, readings: 1, table, lints })
     }
 
     /// Reads on, until the time is over or Ctrl-C is pressed.
-    fn watch(
-        &mut self,
-        reader: &mut Reader,
-        watch: LintWatch,
-        began: Instant,
-    ) -> Result<(), Failure> {
+    fn run(&mut self, reader: &mut Reader, watch: LintWatch) -> Result<(), Failure> {
         let mut pause = Pause::new().map_err(|error| Failure::Live(error.into()))?;
         let mut due = Duration::ZERO;
         // From the first reading to the last, whatever the first one took.
-        let end = watch.duration + self.began.duration_since(began);
-        while due < end {
-            due = (due + watch.interval).max(began.elapsed()).min(end);
-            let interrupted = pause.wait(due.saturating_sub(began.elapsed()));
+        while due < watch.duration {
+            due = (due + watch.interval).max(self.watch.elapsed()).min(watch.duration);
+            let interrupted = pause.wait(due.saturating_sub(self.watch.elapsed()));
             self.read(reader)?;
             if interrupted {
                 break;
@@ -126,7 +114,8 @@ impl Seen {
     }
 
     fn read(&mut self, reader: &mut Reader) -> Result<(), Failure> {
-        let Process { pid, start_ticks, state, .. } = self.last.process;
+        let Process { pid, start_ticks, state, .. } = self.table.process;
+        self.watch.begin_reading();
         let reading = match reader.files(pid) {
             Ok(reading) => reading,
             Err(ReadError::NoProcess(_) | ReadError::Ended { .. } | ReadError::Thread { .. }) => {
@@ -137,31 +126,31 @@ impl Seen {
         if (reading.process.start_ticks, reading.process.state) != (start_ticks, state) {
             return Err(self.ended());
         }
-        self.candidates.observe(&reading);
         self.readings += 1;
-        self.last = reading.clone();
-        self.table = self.history.observe(reading, self.began.elapsed(), |_| Opening::default());
+        self.table = take(&mut self.watch, reader, reading, self.lints);
         Ok(())
     }
 
     fn ended(&self) -> Failure {
-        let Process { pid, ref comm, .. } = self.last.process;
-        Failure::Ended { pid, comm: comm.clone(), seconds: self.began.elapsed().as_secs_f64() }
+        let Process { pid, ref comm, .. } = self.table.process;
+        Failure::Ended { pid, comm: comm.clone(), seconds: self.watch.elapsed().as_secs_f64() }
     }
 
     /// What comes of it.
-    fn report(&self, reader: &mut Reader, output: &Output<Files>) -> Report {
-        let details = details::read(reader, &self.last, output.lints);
-        let inherited = match output.lints.has(Lint::InheritedFd) {
-            true => self.candidates.inherited(self.last.time),
-            false => Default::default(),
-        };
-        let more = |file: &crate::model::File| Given {
-            tcp: details.of(file),
-            inherited: inherited.get(&file.key()),
-            ..Given::default()
-        };
-        let watched = (self.first, self.readings);
-        Report::new(&self.table, watched, output.filter.as_ref(), output.lints, &more)
+    fn report(&self, output: &Output<Files>) -> Report {
+        Report::new(&self.table, self.readings, output.filter.as_ref(), self.lints)
     }
+}
+
+/// Takes in the reading that was begun, with what lints go by beside it.
+fn take(
+    watch: &mut Watch,
+    reader: &mut Reader,
+    mut reading: FilesReading,
+    lints: LintSet,
+) -> Arc<FilesTable> {
+    let dump = |dump: &Dump| privileges::raised(LOADING, || reader.dump(dump));
+    watch.look_at_connections(&mut reading, lints, false, dump);
+    watch.look_for_inherited(&mut reading, lints);
+    watch.observe(reading)
 }

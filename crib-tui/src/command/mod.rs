@@ -1,7 +1,6 @@
 //! The commands that print something once and end.
 
 mod bench;
-mod details;
 mod doctor;
 mod dump;
 mod files;

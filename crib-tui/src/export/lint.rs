@@ -171,17 +171,16 @@ mod tests {
     use super::*;
     use crate::model::filter::Filter;
     use crate::model::groups::Opening;
-    use crate::model::lint::{Given, LintSet};
+    use crate::model::lint::LintSet;
     use crate::model::{History, Process, Source, sample};
 
     fn report(filter: Option<&str>, wanted: LintSet) -> Report {
         let mut reading = sample::reading();
         reading.process = Process { fd_limit: Some(10), ..reading.process };
-        let first = reading.time;
         let mut history = History::new(Duration::from_secs(1));
         let table = history.observe(reading, Duration::ZERO, |_| Opening::default());
         let filter = filter.map(|text| Filter::parse(text).unwrap());
-        Report::new(&table, (first, 1), filter.as_ref(), wanted, &|_| Given::default())
+        Report::new(&table, 1, filter.as_ref(), wanted)
     }
 
     fn printed(report: &Report, ascii: bool) -> String {

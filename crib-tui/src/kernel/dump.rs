@@ -14,7 +14,7 @@ use crate::decode::{Record, Records};
 use crate::model::assemble::{self, Dumped};
 use crate::model::{
     Dump, DumpFiles, DumpReading, File, FlightHop, Process, ProcessState, Queue, QueueName,
-    ReadError,
+    ReadError, Stretch,
 };
 use crate::procfs;
 
@@ -31,8 +31,18 @@ pub fn read(reader: &mut Reader, request: &Dump) -> Result<DumpReading, ReadErro
         open(reader)?;
     }
     match &request.files {
-        DumpFiles::All if alive => all(reader, request, &mut reading)?,
-        DumpFiles::All => {}
+        DumpFiles::All | DumpFiles::Bare(_) if !alive => {}
+        DumpFiles::All => {
+            let threads = procfs::table_threads(request.pid)?;
+            some(reader, request, &mut reading, &whole_tables(&threads))?;
+        }
+        DumpFiles::Bare(stretches) => {
+            let leader = own_thread(request.pid)?;
+            let tid = |stretch: &Stretch| stretch.tid.unwrap_or(leader);
+            let stretches: Vec<_> =
+                stretches.iter().map(|part| (tid(part), part.clone())).collect();
+            some(reader, request, &mut reading, &stretches)?;
+        }
         DumpFiles::One { fd, .. } if !alive => {
             return Err(ReadError::NoFile { pid: request.pid, fd: *fd });
         }
@@ -99,11 +109,25 @@ fn could_not_run(error: RunError) -> ReadError {
     }
 }
 
-/// All files of all tables, and then those again that changed while they were read.
-fn all(reader: &mut Reader, request: &Dump, reading: &mut DumpReading) -> Result<(), ReadError> {
-    for (index, tid) in procfs::table_threads(request.pid)?.into_iter().enumerate() {
-        let own = (index > 0).then_some(tid);
-        let wire = DumpRequest { tid, last_fd: u32::MAX, ..wire(reader, request) };
+/// All descriptors of the tables of these threads, the first of which has the process's own.
+fn whole_tables(threads: &[u32]) -> Vec<(u32, Stretch)> {
+    let whole =
+        |(index, &tid)| (tid, Stretch { tid: (index > 0).then_some(tid), fds: 0..=u32::MAX });
+    threads.iter().enumerate().map(whole).collect()
+}
+
+/// The files of some stretches, each read through a thread, and then those again that changed
+/// while they were read.
+fn some(
+    reader: &mut Reader,
+    request: &Dump,
+    reading: &mut DumpReading,
+    stretches: &[(u32, Stretch)],
+) -> Result<(), ReadError> {
+    for (tid, Stretch { tid: own, fds }) in stretches {
+        let (own, tid) = (*own, *tid);
+        let (first_fd, last_fd) = (*fds.start(), *fds.end());
+        let wire = DumpRequest { tid, first_fd, last_fd, ..wire(reader, request) };
         let dumped = run(reader, request, reading, wire)?;
         // The leader's table is gone when the process ends; a thread may end by itself.
         if !dumped.ended && own.is_none() {
@@ -304,13 +328,17 @@ fn run(
 fn wire(reader: &Reader, request: &Dump) -> DumpRequest {
     let queues = request.queues.iter().fold(0, |bits, &queue| bits | 1 << number(queue));
     let pages = reader.pages.map_or(0, |_| dump_bits::PAGES);
+    let names = match request.files {
+        DumpFiles::Bare(_) => 0,
+        DumpFiles::All | DumpFiles::One { .. } => dump_bits::PATHS | dump_bits::WATCHES,
+    };
     DumpRequest {
         page_constant: reader.pages.unwrap_or(0),
         queues,
         first_packet: *request.packets.start(),
         last_packet: *request.packets.end(),
         payload: request.payload,
-        bits: pages | dump_bits::PATHS | dump_bits::WATCHES | dump_bits::FLIGHT,
+        bits: pages | names | dump_bits::FLIGHT,
         ..DumpRequest::default()
     }
 }

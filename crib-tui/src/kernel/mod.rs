@@ -35,6 +35,7 @@ use crib_common::record::Request;
 
 use crate::decode::{self, Records};
 use crate::model::assemble::{self, IdKey, TableError, TableFiles};
+use crate::model::lint::Beside;
 use crate::model::{
     Dump, DumpReading, File, FilesReading, Process, ProcessState, ProcessTotals, ProcessesReading,
     ReadError, Search, Source, Sweep,
@@ -182,7 +183,14 @@ impl Reader {
         if files.is_empty() {
             not_hidden(&process)?;
         }
-        Ok(FilesReading { source: Source::Bpf, time, process, files, complete: true })
+        Ok(FilesReading {
+            source: Source::Bpf,
+            time,
+            process,
+            files,
+            complete: true,
+            beside: Beside::default(),
+        })
     }
 
     fn read_files(&mut self, process: &Process) -> Result<Vec<Arc<File>>, ReadError> {

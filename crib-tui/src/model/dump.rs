@@ -50,6 +50,9 @@ impl Dump {
 pub enum DumpFiles {
     /// All, and those in flight in their queues as deep as the limit goes.
     All,
+    /// Those of some stretches of descriptors, without their paths, and without what watches them:
+    /// what sockets and pipes say of themselves.
+    Bare(Vec<Stretch>),
     /// One.
     One {
         /// Its descriptor.
@@ -60,6 +63,15 @@ pub enum DumpFiles {
         /// the last one.
         hops: Vec<FlightHop>,
     },
+}
+
+/// Descriptors that lie side by side in one table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// The thread in whose own table they are; none for the process's common one.
+    pub tid: Option<u32>,
+    /// Their numbers.
+    pub fds: RangeInclusive<u32>,
 }
 
 /// The way from a socket to a file in flight in one of its queues.

@@ -114,12 +114,20 @@ impl File {
         of_socket.or_else(|| self.pipe.as_ref().and_then(|pipe| pipe.queues.as_deref()))
     }
 
+    /// Whether nothing has changed, in a later reading of the same file, that its use would change.
+    pub fn is_untouched(&self, later: &Self) -> bool {
+        (self.pos, self.size, self.queued()) == (later.pos, later.size, later.queued())
+    }
+
     /// What is constant for as long as this very file stays open under this number: the key
     /// by which a selection, an age or a mark follows a row from one reading to the next.
-    pub fn key(&self) -> (Option<u32>, Option<u32>, Option<FileId>) {
+    pub fn key(&self) -> FileKey {
         (self.tid, self.fd, self.id)
     }
 }
+
+/// Thread, descriptor and identity: what tells one file from the next under its number.
+pub type FileKey = (Option<u32>, Option<u32>, Option<FileId>);
 
 /// The identity of an open file: a keyed hash of the address of its `struct file`, or of
 /// device and inode where the address is not known. Never an address itself.

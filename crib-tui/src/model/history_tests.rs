@@ -1,6 +1,7 @@
 //! What readings one after another make of each row.
 
 use super::*;
+use crate::model::lint::{Lint, Subject};
 use crate::model::{AccessMode, FileId, Kind, Pipe, ProcessState, Text};
 
 fn file(fd: u32, id: u64) -> File {
@@ -9,6 +10,10 @@ fn file(fd: u32, id: u64) -> File {
 
 fn at(second: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(second)
+}
+
+fn after(second: u64) -> Duration {
+    Duration::from_secs(second)
 }
 
 fn reading(second: u64, files: Vec<File>) -> FilesReading {
@@ -28,6 +33,7 @@ fn reading(second: u64, files: Vec<File>) -> FilesReading {
         },
         files: files.into_iter().map(Arc::new).collect(),
         complete: true,
+        beside: Beside::default(),
     }
 }
 
@@ -171,35 +177,59 @@ fn changed_counts_are_marked_in_their_direction() {
     assert!(!table.rows[0].recv.is_recent() && table.rows[0].send.is_recent());
 }
 
+/// A pipe that has received so much.
+fn unread(fd: u32, bytes: u64) -> File {
+    let pipe = Pipe {
+        bytes: Some(bytes),
+        buffers: Some(1),
+        slots: Some(16),
+        readers: Some(1),
+        writers: Some(1),
+        queues: None,
+        peers: None,
+    };
+    let mode = Some(AccessMode { read: true, write: false });
+    File { kind: Kind::Pipe, pipe: Some(Box::new(pipe)), mode, ..file(fd, fd.into()) }
+}
+
+/// Names of what lints find in the first row.
+fn found(table: &FilesTable) -> Vec<&'static str> {
+    let row = &table.rows[0];
+    let given = table.given(row, LintSet::ALL);
+    let subject = Subject { process: &table.process, file: &row.file, given };
+    subject.found().iter().map(Lint::name).collect()
+}
+
+#[test]
+fn a_clock_that_is_set_brings_up_no_lint_and_hides_none() {
+    let unwatched = || File { watched_by: Some(Arc::default()), ..unread(3, 5) };
+    let mut history = fresh();
+    let mut at_clock = |clock, second| {
+        let reading = reading(clock, vec![unwatched()]);
+        history.observe(reading, after(second), |_| Opening::default())
+    };
+    assert_eq!(found(&at_clock(50_000, 0)), [""; 0]);
+    assert_eq!(found(&at_clock(90_000, 1)), [""; 0], "it was set forward");
+    assert_eq!(found(&at_clock(10, 5)), ["unread-unpolled"], "it was set back");
+}
+
 #[test]
 fn a_rows_timing_goes_with_it_whatever_comes_and_goes_beside_it() {
-    let pipe = |fd, bytes| {
-        let pipe = Pipe {
-            bytes: Some(bytes),
-            buffers: Some(1),
-            slots: Some(16),
-            readers: Some(1),
-            writers: Some(1),
-            queues: None,
-            peers: None,
-        };
-        let mode = Some(AccessMode { read: true, write: false });
-        File { kind: Kind::Pipe, pipe: Some(Box::new(pipe)), mode, ..file(fd, fd.into()) }
-    };
+    let pipe = unread;
     let mut history = fresh();
     let since = |table: &FilesTable, fd| {
         let row = table.rows.iter().find(|row| row.file.fd == Some(fd)).unwrap();
         table.timing(row).and_then(|timing| timing.recv)
     };
     let table = history.take(reading(0, vec![pipe(3, 5), file(4, 4), pipe(5, 1)]));
-    assert_eq!([3, 4, 5].map(|fd| since(&table, fd)), [Some(at(0)), None, Some(at(0))]);
+    assert_eq!([3, 4, 5].map(|fd| since(&table, fd)), [Some(after(0)), None, Some(after(0))]);
     // Another one before them, and more in the last.
     let table = history.take(reading(1, vec![pipe(2, 7), pipe(3, 5), file(4, 4), pipe(5, 2)]));
     let times = [2, 3, 4, 5].map(|fd| since(&table, fd));
-    assert_eq!(times, [Some(at(1)), Some(at(0)), None, Some(at(0))]);
+    assert_eq!(times, [Some(after(1)), Some(after(0)), None, Some(after(0))]);
     // The first is closed, and something was read from the last.
     let table = history.take(reading(2, vec![pipe(3, 5), file(4, 4), pipe(5, 1)]));
     let times = [2, 3, 4, 5].map(|fd| since(&table, fd));
-    assert_eq!(times, [None, Some(at(0)), None, Some(at(2))]);
+    assert_eq!(times, [None, Some(after(0)), None, Some(after(2))]);
     assert!(table.given(&table.rows[0], LintSet::ALL).wanted.is_empty(), "it is closed");
 }

@@ -37,14 +37,15 @@ pub mod suspicion;
 mod tcp;
 mod text;
 mod time;
+mod tracked;
 pub mod trend;
 
-pub use dump::{Dump, DumpFiles, FlightHop};
+pub use dump::{Dump, DumpFiles, FlightHop, Stretch};
 pub use epoll::{Epoll, Watch};
-pub use file::{AccessMode, Device, File, FileId, OpenFlags};
+pub use file::{AccessMode, Device, File, FileId, FileKey, OpenFlags};
 pub use file_columns::{FileRow, Files};
 pub use filter::{Filter, FilterError};
-pub use history::{Changed, FilesTable, History, MARK_READINGS, Presence, Seen, TrackedFile};
+pub use history::{FilesTable, History};
 pub use kind::{Evidence, Kind};
 pub use maybe::Maybe;
 pub use packet::{Packet, PacketId, Parts, TcpFlags};
@@ -58,3 +59,4 @@ pub use socket::{Accept, Family, Peer, Protocol, Queued, Shutdown, Socket, Socke
 pub use tcp::{Tcp, TcpTimer};
 pub use text::{Text, escape};
 pub use time::{PerSecond, Seconds, rfc3339, rfc3339_option};
+pub use tracked::{Changed, MARK_READINGS, Presence, Seen, TrackedFile};

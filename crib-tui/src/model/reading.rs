@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
+use super::lint::Beside;
 use super::{File, Process, ProcessTotals, Text};
 
 /// Where a reading came from.
@@ -41,6 +42,8 @@ pub struct FilesReading {
     pub files: Vec<Arc<File>>,
     /// Whether every descriptor that was open throughout the reading is in it.
     pub complete: bool,
+    /// What lints go by that a table does not tell, where it was read beside it.
+    pub beside: Beside,
 }
 
 /// Some files of a process with their queues, packets and bytes.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::lint::Beside;
 use super::*;
 
 /// A server of user 1000.
@@ -40,6 +41,7 @@ pub(crate) fn reading() -> FilesReading {
         process: process(),
         files: files().into_iter().map(Arc::new).collect(),
         complete: true,
+        beside: Beside::default(),
     }
 }
 

@@ -25,6 +25,7 @@ use std::time::SystemTime;
 use caps::{CapSet, Capability};
 use rustix::process::{Pid, geteuid, test_kill_process};
 
+use crate::model::lint::Beside;
 use crate::model::{
     File, FilesReading, Process, ProcessState, ProcessesReading, ReadError, Socket, Source, Text,
 };
@@ -55,6 +56,7 @@ pub fn files(pid: u32) -> Result<FilesReading, ReadError> {
         process,
         files: files.into_iter().map(Arc::new).collect(),
         complete,
+        beside: Beside::default(),
     };
     if process.state != ProcessState::Alive {
         return Ok(reading(Vec::new(), true, process));

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 use super::worker::Readings;
 use crate::model::{Ends, File, Held, Peers, ReadError, Search};
 
-/// How many times as long as a look through all processes takes it lasts until the next one.
-const RARELY: u32 = 10;
+/// How many times as long as a look through all processes takes it lasts until the next one, or
+/// until what may take long for other reasons is done again.
+pub(super) const RARELY: u32 = 10;
 
 /// A request for a file's other end.
 #[derive(Clone, Debug, PartialEq)]

@@ -175,13 +175,6 @@ pub const BINDINGS: &[Binding] = &[
         keys: &[char('I', Command::Invert)],
     },
     Binding {
-        label: "L",
-        help: "list what is in trouble about the process's files, or looks like it",
-        footer: None,
-        contexts: &[Files, File],
-        keys: &[char('L', Command::Lints)],
-    },
-    Binding {
         label: "Space",
         help: "pause: read nothing until pressed again",
         footer: Some(("Space", "pause")),
@@ -212,9 +205,16 @@ pub const BINDINGS: &[Binding] = &[
     Binding {
         label: "p",
         help: "find the file's other end and who else holds it, among all processes",
-        footer: None,
+        footer: Some(("p", "other end")),
         contexts: &[Files, File],
         keys: &[char('p', Command::Ends)],
+    },
+    Binding {
+        label: "L",
+        help: "list what is in trouble about the process's files, or looks like it",
+        footer: Some(("L", "findings")),
+        contexts: &[Files, File],
+        keys: &[char('L', Command::Lints)],
     },
     Binding {
         label: "w",
@@ -376,6 +376,12 @@ mod tests {
             let file = matches!(context, Files | File);
             assert_eq!(of('p'), file.then_some(Command::Ends));
         }
+    }
+
+    #[test]
+    fn a_file_tells_the_ways_that_lead_from_it() {
+        let shown: Vec<_> = footer(File).collect();
+        assert!(shown.contains(&("p", "other end")) && shown.contains(&("L", "findings")));
     }
 
     #[test]

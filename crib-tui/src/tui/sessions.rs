@@ -1,6 +1,9 @@
 //! The looks at processes that the reading thread goes on with: each has its history, its groups,
 //! and what traces it.
 
+use std::time::Instant;
+
+use super::ends::RARELY;
 use super::worker::{DumpOutcome, FilesOutcome, FilesRequest, Readings, Tracing, Watched, Wish};
 use crate::model::groups::summaries;
 use crate::model::trend::Trend;
@@ -27,9 +30,9 @@ impl Sessions {
         &mut self.0[at]
     }
 
-    /// When the process of a look started, as far as it is known.
-    pub(super) fn start_ticks(&self, number: u64) -> Option<u64> {
-        self.0.iter().find(|session| session.number == number)?.start_ticks
+    /// The look of this number, if its process was read.
+    pub(super) fn get(&self, number: u64) -> Option<&Session> {
+        self.0.iter().find(|session| session.number == number)
     }
 }
 
@@ -40,6 +43,8 @@ pub(super) struct Session {
     start_ticks: Option<u64>,
     watch: Option<Watch>,
     trend: Trend,
+    /// Until when no connection is looked at: it takes long, and was done lately.
+    rests_until: Option<Instant>,
     /// Why openings can't be traced.
     refused: Option<String>,
 }
@@ -59,7 +64,7 @@ impl Session {
         let watch =
             self.watch.insert(watch.unwrap_or_else(|| Watch::new(request.pid, request.delay)));
         watch.begin_reading();
-        let reading = match readings.files(request.pid) {
+        let mut reading = match readings.files(request.pid) {
             Ok(reading) => reading,
             Err(ReadError::NoProcess(_)) if !seen => return FilesOutcome::NoProcess,
             Err(ReadError::NoProcess(_) | ReadError::Ended { .. }) => {
@@ -76,6 +81,17 @@ impl Session {
         if reading.process.state == ProcessState::Zombie && reading.files.is_empty() {
             return FilesOutcome::Ended { zombie: true };
         }
+        let lints = request.arrangement.lints;
+        // The first rows don't wait for what may have to be loaded for it.
+        if watch.has_begun() {
+            let begin = Instant::now();
+            let rest = self.rests_until.is_some_and(|until| begin < until);
+            let dump = |dump: &Dump| readings.dump(dump);
+            if watch.look_at_connections(&mut reading, lints, rest, dump) {
+                self.rests_until = begin.checked_add(begin.elapsed() * RARELY);
+            }
+        }
+        watch.look_for_inherited(&mut reading, lints);
         let table = watch.observe(reading);
         let arrangement = request.arrangement;
         let order = arrangement.order(&table);
@@ -101,12 +117,13 @@ impl Session {
     }
 }
 
-/// Reads one file of a process, which has to be the one that started then.
+/// Reads one file of the process of a look.
 pub(super) fn read_dump<R: Readings>(
     readings: &mut R,
-    start_ticks: Option<u64>,
+    session: Option<&Session>,
     dump: &Dump,
 ) -> DumpOutcome {
+    let elapsed = session.and_then(|session| session.watch.as_ref()).map(Watch::elapsed);
     let reading = match readings.dump(dump) {
         Ok(reading) => reading,
         Err(ReadError::NoFile { .. }) => return DumpOutcome::NoFile,
@@ -122,10 +139,11 @@ pub(super) fn read_dump<R: Readings>(
         Err(error) => return DumpOutcome::Failed(error.to_string()),
     };
     // Another process may have its pid by now.
-    if start_ticks.is_some_and(|ticks| ticks != reading.process.start_ticks) {
+    let started = session.and_then(|session| session.start_ticks);
+    if started.is_some_and(|ticks| ticks != reading.process.start_ticks) {
         return DumpOutcome::Ended;
     }
-    DumpOutcome::Read(Box::new(reading))
+    DumpOutcome::Read { reading: Box::new(reading), elapsed: elapsed.unwrap_or_default() }
 }
 
 /// Begins or ends tracing, as is wished. What was refused once is not tried again until it is

@@ -1,7 +1,7 @@
 //! For tests: an application on a terminal of any size that exists in memory only.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::tz::TimeZone;
@@ -46,6 +46,8 @@ pub(crate) struct Stage {
     pub(crate) frames: Arc<Frames>,
     history: History,
     trend: Trend,
+    /// The time of the first reading of files.
+    first: Option<SystemTime>,
 }
 
 impl Stage {
@@ -70,6 +72,7 @@ impl Stage {
             frames: Arc::default(),
             history: History::new(delay),
             trend: Trend::default(),
+            first: None,
         };
         stage.resize(80, 24);
         stage.happen(Event::Tick);
@@ -140,13 +143,17 @@ impl Stage {
 
     /// Answers the pending request with one process's files.
     pub(crate) fn read(&mut self, reading: FilesReading) {
-        // As long after the first reading as its time says.
-        let elapsed = reading.time.duration_since(sample::time()).unwrap_or_default();
+        let elapsed = self.elapsed(reading.time);
         let table = self.history.observe(reading, elapsed, |file| Opening {
             opener: file.fd.and_then(self.opener),
             at: None,
         });
         self.show(table);
+    }
+
+    /// How long after the first reading that is, by what their times say.
+    fn elapsed(&mut self, time: SystemTime) -> Duration {
+        time.duration_since(*self.first.get_or_insert(time)).unwrap_or_default()
     }
 
     pub(crate) fn show(&mut self, table: Arc<FilesTable>) {
@@ -212,7 +219,10 @@ impl Stage {
     pub(crate) fn dump_once(&mut self) {
         let request = self.dump_request();
         let outcome = match sample_queues::answer(&self.world, &request.dump) {
-            Ok(reading) => DumpOutcome::Read(Box::new(reading)),
+            Ok(reading) => {
+                let elapsed = self.elapsed(reading.time);
+                DumpOutcome::Read { reading: Box::new(reading), elapsed }
+            }
             Err(ReadError::NoFile { .. }) => DumpOutcome::NoFile,
             Err(error) => DumpOutcome::Failed(error.to_string()),
         };

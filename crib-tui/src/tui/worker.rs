@@ -169,7 +169,13 @@ pub enum Reply {
 #[derive(Debug)]
 pub enum DumpOutcome {
     /// It was read.
-    Read(Box<DumpReading>),
+    Read {
+        /// What was read.
+        reading: Box<DumpReading>,
+        /// How long after the first reading of the process that was, by a clock that nobody
+        /// sets.
+        elapsed: Duration,
+    },
     /// No such file is open, or the file in flight has been taken.
     NoFile,
     /// The process has ended.
@@ -366,7 +372,7 @@ fn serve<R: Readings>(
                 Reply::Files { session: request.session, outcome: session.read(readings, request) }
             }
             Request::Dump(DumpRequest { session: number, ticket, dump }) => {
-                let outcome = read_dump(readings, sessions.start_ticks(number), &dump);
+                let outcome = read_dump(readings, sessions.get(number), &dump);
                 Reply::Dump { session: number, ticket, outcome }
             }
             Request::Ends(request) => {

@@ -1,7 +1,9 @@
 //! Tests of what the reading thread makes of what is read.
 
+use super::super::sessions::Session;
 use super::*;
-use crate::model::{ProcessState, sample};
+use crate::model::lint::LintSet;
+use crate::model::{DumpFiles, File, ProcessState, Queued, Stretch, Tcp, sample};
 
 /// Answers with what is next in a list.
 struct Script(std::vec::IntoIter<Result<FilesReading, ReadError>>);
@@ -187,4 +189,71 @@ async fn going_back_to_a_look_goes_on_with_its_history() {
         new.push(table.rows.iter().filter(is_new).count());
     }
     assert_eq!(new, [0, 0, 1, 0, 0]);
+}
+
+/// A process with a connection that has something to send, and what TCP knows of it.
+struct Sending {
+    dumps: u32,
+}
+
+impl Readings for Sending {
+    fn source(&self) -> Source {
+        Source::Bpf
+    }
+
+    fn reason(&self) -> Option<&str> {
+        None
+    }
+
+    fn processes(&mut self) -> Result<ProcessesReading, ReadError> {
+        Ok(sample::processes())
+    }
+
+    fn files(&mut self, _: u32) -> Result<FilesReading, ReadError> {
+        let mut reading = sample::reading();
+        Arc::make_mut(&mut reading.files[3]).socket.as_mut().unwrap().send =
+            Some(Queued { messages: Some(1), payload: Some(5), memory: None });
+        Ok(reading)
+    }
+
+    fn dump(&mut self, request: &Dump) -> Result<DumpReading, ReadError> {
+        self.dumps += 1;
+        let stretch = Stretch { tid: None, fds: 3..=3 };
+        assert_eq!(request.files, DumpFiles::Bare(vec![stretch]));
+        let mut file = File::clone(&self.files(request.pid)?.files[3]);
+        let tcp = Tcp { retransmits: Some(self.dumps), ..Tcp::default() };
+        file.socket.as_mut().unwrap().tcp = Some(Box::new(tcp));
+        let (time, process) = (sample::time(), sample::process());
+        Ok(DumpReading { time, process, files: vec![file], complete: true, runs: 1 })
+    }
+
+    fn sweep(&mut self, _: &Search, _: Option<&[u32]>) -> Result<Sweep, ReadError> {
+        Ok(Sweep::new(Source::Bpf, sample::time(), true, Vec::new()))
+    }
+}
+
+#[test]
+fn what_tcp_knows_goes_with_the_table_but_the_first_rows_do_not_wait_for_it() {
+    let (mut readings, mut session) = (Sending { dumps: 0 }, Session::default());
+    let mut retransmits = |lints| {
+        let request = FilesRequest {
+            session: 0,
+            base: 0,
+            pid: 4242,
+            start_ticks: None,
+            delay: Duration::from_secs(1),
+            arrangement: Arrangement { lints, ..Arrangement::default() },
+            wish: Wish::default(),
+        };
+        let outcome = session.read(&mut readings, request);
+        let FilesOutcome::Read { table, .. } = outcome else { panic!("{outcome:?}") };
+        let row = table.rows.iter().find(|row| row.file.fd == Some(3)).unwrap();
+        table.given(row, lints).tcp.and_then(|tcp| tcp.retransmits)
+    };
+    assert_eq!([LintSet::ALL; 2].map(&mut retransmits), [None, Some(1)]);
+    // It rests for a time that depends on how long that took.
+    let next = std::iter::repeat_with(|| retransmits(LintSet::ALL)).find(Option::is_some);
+    assert_eq!(next, Some(Some(2)));
+    assert_eq!(retransmits(LintSet::NONE), None);
+    assert_eq!(readings.dumps, 2);
 }

@@ -1,5 +1,7 @@
 //! A watch of one process: its readings compared, its groups, and who opens its files.
 
+pub mod details;
+mod inherited;
 mod openers;
 
 use std::sync::Arc;
@@ -7,10 +9,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::model::groups::{Groups, OpenerId, Opening};
 use crate::model::leaks::{Leaks, Traced};
-use crate::model::{FilesReading, FilesTable, History, ReadError};
+use crate::model::lint::{Lint, LintSet};
+use crate::model::{Dump, DumpReading, FilesReading, FilesTable, History, ReadError};
 use crate::privileges::{self, LOADING, STACKS};
 use crate::procfs::{self, Image};
 
+use details::Before;
+use inherited::Candidates;
 pub use openers::{Frames, Openers};
 
 /// A watch of one process. Begins with the first reading, and ends when the process runs another
@@ -24,6 +29,7 @@ pub struct Watch {
     at: Duration,
     image: Option<Image>,
     openers: Openers,
+    candidates: Candidates,
 }
 
 impl Watch {
@@ -36,6 +42,7 @@ impl Watch {
             at: Duration::ZERO,
             image: procfs::image(pid),
             openers: Openers::new(pid),
+            candidates: Candidates::new(pid),
         }
     }
 
@@ -69,6 +76,36 @@ impl Watch {
     pub fn is_another_image(&self) -> bool {
         let image = procfs::image(self.pid);
         self.image.is_some() && image.is_some() && image != self.image
+    }
+
+    /// Whether there was a reading before the one that was begun.
+    pub fn has_begun(&self) -> bool {
+        self.history.latest().is_some()
+    }
+
+    /// Puts beside the reading that was begun what TCP knows of its connections, where that is
+    /// wanted: see [`details::read`].
+    pub fn look_at_connections(
+        &self,
+        reading: &mut FilesReading,
+        wanted: LintSet,
+        rest: bool,
+        dump: impl FnOnce(&Dump) -> Result<DumpReading, ReadError>,
+    ) -> bool {
+        let before = self.history.latest().map(|table| {
+            let passed = self.at.saturating_sub(table.elapsed);
+            Before { table, passed, rest }
+        });
+        details::read(reading, wanted, before, dump)
+    }
+
+    /// Puts beside the reading that was begun which of its files came from the parent, where that
+    /// is wanted.
+    pub fn look_for_inherited(&mut self, reading: &mut FilesReading, wanted: LintSet) {
+        if wanted.has(Lint::InheritedFd) {
+            let inherited = self.candidates.observe(reading, self.at);
+            reading.beside.add_inherited(inherited);
+        }
     }
 
     /// Takes in the reading that was begun.

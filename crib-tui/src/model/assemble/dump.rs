@@ -51,7 +51,7 @@ pub fn dump<'a>(
         key,
         own_table: match request.files {
             DumpFiles::One { tid, .. } => tid,
-            DumpFiles::All => None,
+            DumpFiles::All | DumpFiles::Bare(_) => None,
         },
         room: Room::new(request.payload),
         tables: Tables::default(),

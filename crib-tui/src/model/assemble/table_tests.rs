@@ -11,6 +11,7 @@ use zerocopy::{FromZeros, Immutable, IntoBytes};
 
 use super::*;
 use crate::model::groups::Opening;
+use crate::model::lint::Beside;
 use crate::model::{FilesReading, History, Presence, Source, sample};
 
 /// One open file: its thread, its descriptor, which file it is, its sort, and what may change.
@@ -97,7 +98,7 @@ proptest! {
             let time = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
             let process = sample::process();
             let reading =
-                FilesReading { source: Source::Bpf, time, process, files, complete: true };
+                FilesReading { source: Source::Bpf, time, process, files, complete: true, beside: Beside::default() };
             let shown = history.observe(reading.clone(), Duration::from_secs(second), |_| Opening::default());
             let open = shown.rows.iter().filter(|row| !row.is_closed()).map(|row| &row.file);
             prop_assert!(open.eq(&reading.files), "{:?}", shown.rows);
@@ -119,6 +120,7 @@ fn a_large_table_shows_exactly_the_new_state() {
             process: sample::process(),
             files: read(&mut table, &key, open),
             complete: true,
+            beside: Beside::default(),
         };
         history.observe(reading, Duration::from_secs(second), |_| Opening::default())
     };

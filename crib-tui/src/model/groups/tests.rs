@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::*;
+use crate::model::lint::Beside;
 use crate::model::{FileId, FilesReading, History, Source, sample};
 
 fn file(fd: u32, id: u64, path: &str) -> File {
@@ -22,6 +23,7 @@ fn reading(files: Vec<File>) -> FilesReading {
         process: sample::process(),
         files: files.into_iter().map(Arc::new).collect(),
         complete: true,
+        beside: Beside::default(),
     }
 }
 

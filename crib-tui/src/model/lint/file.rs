@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::words::{count, fd, time};
-use super::{Rule, Subject};
-use crate::model::{Kind, Text};
+use super::{Inherited, Rule, Subject};
+use crate::model::Kind;
 
 pub(super) const DELETED_OPEN: Rule = Rule {
     summary: "a regular file whose name is gone and whose size is not 0",
@@ -48,19 +48,6 @@ pub(super) const INHERITED: Rule = Rule {
         format!("where process {parent} opens it: O_CLOEXEC or SOCK_CLOEXEC is missing there")
     },
 };
-
-/// That a process has an open file from its parent, which is another program, as far as one
-/// could see: what was looked for is the use of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inherited {
-    /// The parent.
-    pub pid: u32,
-    /// What it is called.
-    pub comm: Text,
-    /// For how long nothing about the file changed, and no thread was seen in a system call
-    /// on it.
-    pub unused: Duration,
-}
 
 fn deleted(subject: &Subject<'_>) -> Option<u64> {
     let file = subject.file;

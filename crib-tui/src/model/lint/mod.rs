@@ -5,6 +5,7 @@
 //! ([`Timing`]), what TCP knows of a connection from a dump, and whether a parent holds the same
 //! open file only where somebody looked ([`Given`]).
 
+mod beside;
 mod file;
 mod process;
 mod queue;
@@ -16,11 +17,11 @@ mod tests;
 mod timing;
 mod words;
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-pub use self::file::Inherited;
+pub use self::beside::{Beside, Inherited};
 pub use self::process::of_process;
 pub use self::report::{Found, Report};
 pub use self::tcp::needs_details;
@@ -190,8 +191,8 @@ impl Default for LintSet {
 pub struct Given<'a> {
     /// Which lints are wanted.
     pub wanted: LintSet,
-    /// When the file was read.
-    pub now: Option<SystemTime>,
+    /// How long after the first reading the file was read: what [`Timing`] counts from.
+    pub now: Option<Duration>,
     /// What comparing readings tells.
     pub timing: Option<&'a Timing>,
     /// What TCP knows of the connection, where the file itself does not hold it.
@@ -264,8 +265,8 @@ impl<'a> Subject<'a> {
     }
 
     /// How long something has lasted, where that is long.
-    fn long(&self, since: impl FnOnce(&Timing) -> Option<SystemTime>) -> Option<Duration> {
-        let lasted = timing::since(since(self.given.timing?)?, self.given.now?);
+    fn long(&self, since: impl FnOnce(&Timing) -> Option<Duration>) -> Option<Duration> {
+        let lasted = self.given.now?.saturating_sub(since(self.given.timing?)?);
         (lasted >= LONG).then_some(lasted)
     }
 

@@ -76,7 +76,7 @@ pub(super) const UDP_DROPS: Rule = Rule {
     holds: |subject| udp_drops(subject).is_some(),
     seen: |subject| {
         let (drops, socket) = udp_drops(subject)?;
-        let within = time(timing::since(drops.since, subject.given.now?));
+        let within = time(subject.given.now?.saturating_sub(drops.since));
         let all = socket.drops.map(|all| format!(", {all} since it was opened"));
         Some(format!(
             "{} dropped within {within}{}",
@@ -141,7 +141,7 @@ fn udp_drops<'a>(subject: &Subject<'a>) -> Option<(Drops, &'a Socket)> {
     let inet = matches!(socket.family, Some(Family::INET | Family::INET6));
     let datagrams = socket.kind == Some(SocketType(libc::SOCK_DGRAM as u16));
     let drops = subject.given.timing?.drops.filter(|_| inet && datagrams)?;
-    (timing::since(drops.last, subject.given.now?) <= RECENT).then_some((drops, socket))
+    (subject.given.now?.saturating_sub(drops.last) <= RECENT).then_some((drops, socket))
 }
 
 fn in_flight(subject: &Subject<'_>) -> Option<(Duration, u64)> {

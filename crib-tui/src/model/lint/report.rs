@@ -4,10 +4,10 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use super::{Finding, Given, LintSet, of_process};
+use super::{Finding, LintSet, of_process};
 use crate::model::column::find;
 use crate::model::filter::{Filter, Room};
-use crate::model::{File, FileRow, Files, FilesTable, Kind, Process, Source, TrackedFile};
+use crate::model::{FileRow, Files, FilesTable, Kind, Process, Source};
 
 /// All that was found in one process.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,18 +46,13 @@ pub struct Found {
     pub finding: Finding,
 }
 
-/// What is known of a file beside what readings tell.
-pub type More<'a> = dyn Fn(&File) -> Given<'a> + 'a;
-
 impl Report {
-    /// What is found in the files that match, after so many readings, the first of which was of
-    /// the time `first`.
-    pub fn new<'a>(
-        table: &'a FilesTable,
-        (first, readings): (SystemTime, u64),
+    /// What is found in the files that match, after so many readings.
+    pub fn new(
+        table: &FilesTable,
+        readings: u64,
         filter: Option<&Filter<Files>>,
         wanted: LintSet,
-        more: &More<'a>,
     ) -> Self {
         let fd_count = table.open as u64;
         let process = &table.process;
@@ -71,10 +66,9 @@ impl Report {
         });
         let mut room = Room::default();
         let of_files = table.rows.iter().flat_map(|row| {
-            let given = given(table, row, wanted, more);
             let row = FileRow {
                 age: Some(row.seen.age(table.elapsed)),
-                given,
+                given: table.given(row, wanted),
                 ..FileRow::new(process, &row.file)
             };
             let shown = filter.is_none_or(|filter| filter.matches_with(&row, &mut room));
@@ -86,22 +80,11 @@ impl Report {
             process: process.clone(),
             fd_count,
             complete: table.complete,
-            seconds: table.time.duration_since(first).unwrap_or_default().as_secs_f64(),
+            seconds: table.elapsed.as_secs_f64(),
             readings,
             found: whole.chain(of_files).collect(),
         }
     }
-}
-
-/// What readings tell, and the rest.
-fn given<'a>(
-    table: &'a FilesTable,
-    row: &'a TrackedFile,
-    wanted: LintSet,
-    more: &More<'a>,
-) -> Given<'a> {
-    let Given { tcp, watched_by, inherited, .. } = more(&row.file);
-    Given { tcp, watched_by, inherited, ..table.given(row, wanted) }
 }
 
 fn of_file(row: &FileRow<'_>) -> Vec<Found> {

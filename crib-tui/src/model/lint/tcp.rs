@@ -171,6 +171,15 @@ pub fn needs_details(file: &File) -> bool {
     })
 }
 
+/// Whether a connection is in CLOSE-WAIT and nothing is left to send: no packet comes any more that
+/// says anything new.
+pub(super) fn is_over(file: &File) -> bool {
+    of_tcp(file).is_some_and(|socket| {
+        socket.state == Some(super::CLOSE_WAIT)
+            && socket.send.and_then(|send| send.payload) == Some(0)
+    })
+}
+
 fn bytes(bytes: u64) -> String {
     count(bytes, "byte")
 }

@@ -35,13 +35,16 @@ fn queued(messages: u64, payload: u64) -> Option<Queued> {
     Some(Queued { messages: Some(messages), payload: Some(payload), memory: None })
 }
 
-fn ago(seconds: u64) -> SystemTime {
-    sample::time() - Duration::from_secs(seconds)
+/// A day after the first reading.
+const NOW: Duration = Duration::from_secs(86_400);
+
+fn ago(seconds: u64) -> Duration {
+    NOW - Duration::from_secs(seconds)
 }
 
 /// The names of what is found.
 fn found(file: &File, given: Given<'_>) -> Vec<&'static str> {
-    let given = Given { now: Some(sample::time()), ..given };
+    let given = Given { now: Some(NOW), ..given };
     let process = sample::process();
     let subject = Subject { process: &process, file, given };
     let names: Vec<_> = subject.found().iter().map(Lint::name).collect();
@@ -367,7 +370,7 @@ fn every_finding_says_what_was_seen_what_it_means_and_what_to_look_at() {
     let mut told = LintSet::NONE;
     let findings = files.iter().flat_map(|file| {
         let given = Given {
-            now: Some(sample::time()),
+            now: Some(NOW),
             timing: Some(&timing),
             tcp: Some(&details),
             inherited: Some(&parent),

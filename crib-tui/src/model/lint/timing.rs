@@ -1,21 +1,24 @@
 //! Since when something about a file has been as it is: what lints that speak of "for long" go by.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::CLOSE_WAIT;
 use crate::model::{File, Queued, State};
 
 /// What comparing readings tells of a file that one reading can't. Few files have one: those in
 /// which something waits, that are in CLOSE-WAIT, or that dropped messages.
+///
+/// Moments are counted from the first reading, as ages are ([`Seen`](crate::model::Seen)), by a
+/// clock that nobody sets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timing {
     /// Since when something has been waiting for its reader, of which nothing was seen to be
     /// taken: by then it was there.
-    pub recv: Option<SystemTime>,
+    pub recv: Option<Duration>,
     /// The same of what it has to send.
-    pub send: Option<SystemTime>,
+    pub send: Option<Duration>,
     /// Since when the connection has been in CLOSE-WAIT.
-    pub close_wait: Option<SystemTime>,
+    pub close_wait: Option<Duration>,
     /// When messages were dropped last.
     pub drops: Option<Drops>,
 }
@@ -26,23 +29,23 @@ pub struct Drops {
     /// How many, in all.
     pub count: u64,
     /// The reading before the first of them was seen.
-    pub since: SystemTime,
+    pub since: Duration,
     /// The reading in which the last of them was seen.
-    pub last: SystemTime,
+    pub last: Duration,
 }
 
 impl Timing {
     /// Of a file that is seen for the first time; none where there is nothing to say.
-    pub fn begin(file: &File, now: SystemTime) -> Option<Self> {
+    pub fn begin(file: &File, now: Duration) -> Option<Self> {
         Self::after(None, file, now).worth_keeping()
     }
 
     /// Of a file that has changed since an earlier reading, of the time `then`.
     pub fn next(
         (old, known): (&File, Option<&Self>),
-        then: SystemTime,
+        then: Duration,
         file: &File,
-        now: SystemTime,
+        now: Duration,
     ) -> Option<Self> {
         let known = known.copied().unwrap_or_default();
         Self::after(Some((old, known, then)), file, now).worth_keeping()
@@ -52,7 +55,7 @@ impl Timing {
         (self != Self::default()).then_some(self)
     }
 
-    fn after(before: Option<(&File, Self, SystemTime)>, file: &File, now: SystemTime) -> Self {
+    fn after(before: Option<(&File, Self, Duration)>, file: &File, now: Duration) -> Self {
         let (recv, send) = queued(file);
         let (old_recv, old_send) = before.map(|(old, ..)| queued(old)).unwrap_or_default();
         let known = before.map(|(_, known, _)| known).unwrap_or_default();
@@ -90,11 +93,11 @@ pub(super) fn queued(file: &File) -> (Option<Queued>, Option<Queued>) {
 
 /// Since when a direction's queue has held something without getting smaller.
 fn kept(
-    before: Option<(Queued, SystemTime)>,
+    before: Option<(Queued, Duration)>,
     queued: Option<Queued>,
-    now: SystemTime,
+    now: Duration,
     with_memory: bool,
-) -> Option<SystemTime> {
+) -> Option<Duration> {
     let queued = queued.filter(|queued| waits(*queued))?;
     match before {
         Some((old, since)) if !shrank(old, queued, with_memory) => Some(since),
@@ -124,9 +127,9 @@ fn shrank(old: Queued, new: Queued, with_memory: bool) -> bool {
 fn drops(
     old: &File,
     known: Option<Drops>,
-    then: SystemTime,
+    then: Duration,
     file: &File,
-    now: SystemTime,
+    now: Duration,
 ) -> Option<Drops> {
     let count = |file: &File| file.socket.as_deref().and_then(|socket| socket.drops);
     match (count(old), count(file)) {
@@ -138,18 +141,13 @@ fn drops(
     }
 }
 
-/// How long ago that was; zero where the clock was set back.
-pub(super) fn since(then: SystemTime, now: SystemTime) -> Duration {
-    now.duration_since(then).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::sample;
 
-    fn at(seconds: u64) -> SystemTime {
-        sample::time() + Duration::from_secs(seconds)
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
     }
 
     /// The sample's TCP connection, changed.
@@ -167,7 +165,7 @@ mod tests {
     }
 
     /// Since when something has been waiting after these readings, one a second.
-    fn waits_since(files: &[File]) -> Option<SystemTime> {
+    fn waits_since(files: &[File]) -> Option<Duration> {
         let mut timing = Timing::begin(&files[0], at(0));
         for (second, pair) in (1..).zip(files.windows(2)) {
             timing =

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::model::groups::Opening;
+use crate::model::lint::Beside;
 use crate::model::{File, FileId, FilesReading, History, Kind, Source, sample};
 
 /// Numbers that look like chance and are the same in each run (SplitMix64).
@@ -67,6 +68,7 @@ impl Program {
                 process: sample::process(),
                 files: Vec::new(),
                 complete: true,
+                beside: Beside::default(),
             },
             ends: Vec::new(),
             seconds: 0.0,

@@ -1,15 +1,14 @@
 //! What Enter opens below the table of files, and what can be done with a packet there.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crib_common::dump::HOPS;
 
-use super::files::FileKey;
 use super::screens::{
     Body, FileScreen, LeakLink, Link, LintsScreen, Origin, PacketScreen, QueueScreen, Root, Screen,
 };
 use super::{App, Files, Message, Phase, Standing};
-use crate::model::{Dump, DumpReading, File, FileId, FilesTable, QueueName, TrackedFile};
+use crate::model::{Dump, DumpReading, File, FileId, FileKey, FilesTable, QueueName, TrackedFile};
 use crate::tui::action::Action;
 use crate::tui::capture::{Content, WriteRequest};
 
@@ -126,7 +125,7 @@ impl Files {
             None if self.no_dumps.is_none() && id.is_some() && !is_taken(table, fd) => {
                 let file = File { id, ..File::unknown(Some(fd)) };
                 let root = Root::Descriptor { fd, tid: None };
-                Some(FileScreen::of_file(root, file, table.time, table.elapsed))
+                Some(FileScreen::of_file(root, file, table.elapsed))
             }
             None => return Err(format!("fd {fd} no longer stands for the file that is watched")),
         };
@@ -160,9 +159,8 @@ impl Files {
         let Some(packet) = top.and_then(Screen::packet) else { return Ok(()) };
         let Some(file) = packet.packet.files.get(place as usize).cloned() else { return Ok(()) };
         let standing = top.map(|top| top.standing);
-        let now = top.and_then(|top| top.time).unwrap_or(SystemTime::UNIX_EPOCH);
         let root = Root::Flight { file: place };
-        let screen = FileScreen::of_file(root, file, now, Duration::ZERO);
+        let screen = FileScreen::of_file(root, file, Duration::ZERO);
         self.push(Body::File(Box::new(screen)));
         // What was in a packet that is gone is gone with it.
         if let Some((top, standing)) = self.screens.last_mut().zip(standing) {

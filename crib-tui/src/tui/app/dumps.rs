@@ -1,5 +1,7 @@
 //! What the screens below the table ask for, and what they make of the answers.
 
+use std::time::Duration;
+
 use super::Page;
 use super::files::{Files, Phase};
 use super::screens::packet::Found;
@@ -57,7 +59,7 @@ impl Files {
     pub fn hops(&self) -> usize {
         match self.screens.len().checked_sub(1).and_then(|depth| self.way(depth)) {
             Some(DumpFiles::One { hops, .. }) => hops.len(),
-            Some(DumpFiles::All) | None => 0,
+            Some(DumpFiles::All | DumpFiles::Bare(_)) | None => 0,
         }
     }
 
@@ -159,11 +161,19 @@ impl Files {
                 self.follow_up = Some(FollowUp::Table);
             }
             DumpOutcome::NoFile => self.no_file(ticket.aim, depth),
-            DumpOutcome::Read(reading) => self.read(ticket.aim, depth, *reading, page),
+            DumpOutcome::Read { reading, elapsed } => {
+                self.read(ticket.aim, depth, (*reading, elapsed), page);
+            }
         }
     }
 
-    fn read(&mut self, aim: Aim, depth: usize, mut reading: DumpReading, page: Page) {
+    fn read(
+        &mut self,
+        aim: Aim,
+        depth: usize,
+        (mut reading, elapsed): (DumpReading, Duration),
+        page: Page,
+    ) {
         let at = match aim {
             Aim::Show => depth,
             Aim::Find { depth } => depth,
@@ -174,15 +184,20 @@ impl Files {
             return self.other_file(aim, depth);
         }
         match aim {
-            Aim::Show => self.show(depth, file, &reading, page),
+            Aim::Show => self.show(depth, file, (&reading, elapsed), page),
             Aim::Find { depth: at } => self.found(depth, at, &file),
         }
     }
 
-    fn show(&mut self, depth: usize, mut file: File, reading: &DumpReading, page: Page) {
+    fn show(
+        &mut self,
+        depth: usize,
+        mut file: File,
+        (reading, elapsed): (&DumpReading, Duration),
+        page: Page,
+    ) {
         add_sums(&mut file);
         let facts = Facts {
-            now: reading.time,
             glyphs: self.glyphs,
             table: self.table.as_deref(),
             unread: self.no_dumps.as_deref(),
@@ -193,7 +208,7 @@ impl Files {
         let screen = &mut self.screens[depth];
         let fit = match &mut screen.body {
             Body::File(shown) => {
-                shown.take(file, &facts);
+                shown.take(file, elapsed, &facts);
                 Fit::Same
             }
             Body::Queue(shown) => {

@@ -7,16 +7,13 @@ use super::Page;
 use super::dumps::FollowUp;
 use super::screens::{Body, FileScreen, Screen, Standing};
 use super::watching::Outer;
-use crate::model::{File, FileId, FilesTable, Presence, Process, TrackedFile};
+use crate::model::{File, FileKey, FilesTable, Presence, Process, TrackedFile};
 use crate::tui::arrangement::{ActiveFilter, Arrangement};
 use crate::tui::theme::Glyphs;
 use crate::tui::view::cells;
 use crate::tui::view::file::Facts;
 use crate::tui::widget::table::{Cursor, Sort};
 use crate::tui::worker::{FilesOutcome, FilesRequest, Watched};
-
-/// What follows a row through readings.
-pub type FileKey = (Option<u32>, Option<u32>, Option<FileId>);
 
 /// A look at one process: what was read, and how it is looked at.
 pub struct Files {
@@ -185,7 +182,8 @@ impl Files {
         match table.rows.iter().find(|row| row.file.key() == key) {
             Some(row) => {
                 file.row.clone_from(row);
-                file.timing = table.timing(row).copied();
+                (file.timing, file.read) = (table.timing(row).copied(), table.elapsed);
+                file.inherited = table.beside.inherited(&row.file).cloned();
                 screen.standing =
                     if row.is_closed() { Standing::Closed } else { Standing::Present };
             }
@@ -209,7 +207,6 @@ impl Files {
         let Some(screen) = self.screens.last_mut() else { return };
         let Some(table) = &self.table else { return };
         let facts = Facts {
-            now: screen.time.unwrap_or(table.time),
             glyphs: self.glyphs,
             table: Some(table),
             unread: self.no_dumps.as_deref(),

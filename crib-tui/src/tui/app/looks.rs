@@ -1,7 +1,7 @@
 //! From a file to its other end, and from there to another process and back.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::dumps::FollowUp;
 use super::screens::{Body, EndsScreen, FileScreen, Root, Screen};
@@ -75,14 +75,13 @@ impl Files {
         let Some(fd) = held.file.fd else { return };
         let root = Root::Descriptor { fd, tid: held.file.tid };
         let table = self.table.as_deref();
-        let (now, elapsed) = table
-            .map_or((SystemTime::UNIX_EPOCH, Duration::ZERO), |table| (table.time, table.elapsed));
+        let elapsed = table.map_or(Duration::ZERO, |table| table.elapsed);
         // From /proc, each look through all processes makes identities of its own.
         let row = self.row_at(held.file.tid, fd);
         let row = row.filter(|row| self.no_dumps.is_some() || row.file.id == held.file.id);
         let screen = match row.zip(table) {
             Some((row, table)) => FileScreen::of_row(row, table),
-            None => Some(FileScreen::of_file(root, File::clone(&held.file), now, elapsed)),
+            None => Some(FileScreen::of_file(root, File::clone(&held.file), elapsed)),
         };
         if let Some(screen) = screen {
             self.push(Body::File(Box::new(screen)));

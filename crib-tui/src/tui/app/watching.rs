@@ -2,10 +2,10 @@
 
 use super::screens::{Body, GroupsScreen, LeaksScreen, Screen};
 use super::{App, Files, Page};
+use crate::model::FileKey;
 use crate::model::groups::{GroupName, Grouping};
 use crate::model::leaks::Leaks;
 use crate::tui::action::Action;
-use crate::tui::app::files::FileKey;
 use crate::tui::app::screens::FileScreen;
 use crate::tui::arrangement::Arrangement;
 use crate::tui::theme::Glyphs;
@@ -72,7 +72,7 @@ impl Files {
     pub(super) fn lacks_watch(&self) -> bool {
         match self.screens.last().map(|screen| &screen.body) {
             Some(Body::Groups(screen)) => screen.rows.is_none(),
-            Some(Body::Leaks(screen)) => screen.report.is_none(),
+            Some(Body::Leaks(screen)) => !screen.told,
             _ => false,
         }
     }
@@ -93,7 +93,7 @@ impl Files {
             }
             Body::Leaks(screen) => {
                 if let Some(report) = leaks {
-                    screen.take(report, &self.watched.tracing, self.glyphs);
+                    screen.take(&report, &self.watched.tracing, self.glyphs);
                 }
             }
             _ => {}
@@ -146,8 +146,8 @@ impl Files {
 }
 
 impl LeaksScreen {
-    fn take(&mut self, report: Box<Leaks>, tracing: &Tracing, glyphs: Glyphs) {
-        self.sheet.set_lines(view::leaks::lines(&report, tracing, &glyphs));
-        self.report = Some(report);
+    fn take(&mut self, report: &Leaks, tracing: &Tracing, glyphs: Glyphs) {
+        self.sheet.set_lines(view::leaks::lines(report, tracing, &glyphs));
+        self.told = true;
     }
 }

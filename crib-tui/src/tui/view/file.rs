@@ -2,7 +2,6 @@
 
 use std::cell::LazyCell;
 use std::collections::HashMap;
-use std::time::SystemTime;
 
 use super::lines::{Lines, amount};
 use super::{cells, lints, socket};
@@ -18,8 +17,6 @@ use crate::watch::Frames;
 
 /// What has to be known to speak of a file.
 pub struct Facts<'a> {
-    /// When it was read.
-    pub now: SystemTime,
     /// What to write with.
     pub glyphs: Glyphs,
     /// The table that it is in, which knows the other files.
@@ -74,10 +71,11 @@ fn findings(lines: &mut Lines, screen: &FileScreen, facts: &Facts<'_>) {
     let watched_by = watchers(&row.file, facts.table);
     let given = Given {
         wanted: facts.lints,
-        now: Some(facts.now),
+        now: Some(screen.read),
         timing: screen.timing.as_ref(),
+        tcp: table.beside.tcp(&row.file),
         watched_by: watched_by.as_deref(),
-        ..Given::default()
+        inherited: screen.inherited.as_ref(),
     };
     let subject = Subject { process: &table.process, file: &row.file, given };
     let found = subject.findings();
@@ -228,8 +226,7 @@ fn file(lines: &mut Lines, screen: &FileScreen, facts: &Facts<'_>) {
     }
     let Some(table) = facts.table else { return };
     // The file may have been read later than the table.
-    let elapsed = table.elapsed + facts.now.duration_since(table.time).unwrap_or_default();
-    let seen = age(row.seen.age(elapsed));
+    let seen = age(row.seen.age(screen.read));
     lines.field(
         "seen for",
         match row.seen.is_at_least() {

@@ -9,8 +9,9 @@ use ratatui::text::Line;
 use super::layout::Regions;
 use super::{cells, lints, say};
 use crate::model::column::Value;
-use crate::model::{AccessMode, Changed, File, Presence, ProcessState, Queued, Seen, TrackedFile};
-use crate::tui::app::files::FileKey;
+use crate::model::{
+    AccessMode, Changed, File, FileKey, Presence, ProcessState, Queued, Seen, TrackedFile,
+};
 use crate::tui::app::{App, Files, Phase};
 use crate::tui::format::{age, flags, push_flags, queue, shifted};
 use crate::tui::theme::{Glyphs, Theme};

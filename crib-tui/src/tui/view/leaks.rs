@@ -24,13 +24,9 @@ pub fn lines(report: &Leaks, tracing: &Tracing, glyphs: &Glyphs) -> Vec<SheetLin
     let limit = report.process.fd_limit.map(|limit| format!(" of {limit}")).unwrap_or_default();
     lines.push(SheetLine::Field("descriptors", format!("{}{limit}", report.fd_count)));
     lines.push(SheetLine::Field("openings", tracing_in_words(tracing)));
-    if let Tracing::On(traced) = tracing
-        && traced.lost > 0
-    {
-        let lost = count(traced.lost, "opening");
-        lines.push(SheetLine::Note(format!(
-            "{lost} lost: there was no room for them or their stacks"
-        )));
+    if let Some(lost) = lost(tracing) {
+        let text = format!("{lost}: there was no room for them or their stacks");
+        lines.push(SheetLine::Note(text));
     }
     lines.push(SheetLine::Empty);
     let (suspects, others): (Vec<_>, Vec<_>) =
@@ -88,12 +84,18 @@ pub fn lines(report: &Leaks, tracing: &Tracing, glyphs: &Glyphs) -> Vec<SheetLin
 }
 
 /// Whether and where openings are traced.
-fn tracing_in_words(tracing: &Tracing) -> String {
+pub fn tracing_in_words(tracing: &Tracing) -> String {
     match tracing {
         Tracing::Off => "not traced; `o` traces who opens files".to_owned(),
         Tracing::Refused(why) => why.clone(),
         Tracing::On(traced) => format!("traced {}", traced.at.in_words()),
     }
+}
+
+/// How many openings were lost, if any.
+pub fn lost(tracing: &Tracing) -> Option<String> {
+    let Tracing::On(traced) = tracing else { return None };
+    (traced.lost > 0).then(|| format!("{} lost", count(traced.lost, "opening")))
 }
 
 fn heading() -> String {
@@ -124,11 +126,11 @@ pub fn draw(
     buffer: &mut Buffer,
     theme: &Theme,
 ) {
-    match screen.report {
-        Some(_) => screen.sheet.draw(buffer, regions.body, theme),
-        None if files.phase != Phase::Alive => {
+    match screen.told {
+        true => screen.sheet.draw(buffer, regions.body, theme),
+        false if files.phase != Phase::Alive => {
             say(buffer, regions.body, "the process has ended", theme.dim, theme);
         }
-        None => say(buffer, regions.body, "reading its open files", theme.dim, theme),
+        false => say(buffer, regions.body, "reading its open files", theme.dim, theme),
     }
 }

@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 
 use super::lines::count;
-use super::{SOON, crumbs, layout, usage_style};
+use super::{SOON, crumbs, layout, leaks, usage_style};
 use crate::model::{PerSecond, ProcessState, QueueName, Seconds};
 use crate::tui::app::screens::{Body, QueueScreen, Root};
 use crate::tui::app::{App, Files, Phase, Screen, Standing};
@@ -116,15 +116,13 @@ fn growth<'a>(watched: &Watched, theme: &Theme) -> Vec<Part<'a>> {
 
 /// Whether it is traced who opens files, and what is lost.
 fn watch(files: &Files) -> String {
-    match &files.watched.tracing {
-        Tracing::Off if files.trace => "beginning to trace who opens files".to_owned(),
-        Tracing::Off => "who opens files is not traced; `o` traces it".to_owned(),
-        Tracing::Refused(why) => why.clone(),
-        Tracing::On(traced) => match traced.lost {
-            0 => "who opens files is traced".to_owned(),
-            lost => format!("who opens files is traced; {} lost", count(lost, "opening")),
-        },
-    }
+    let tracing = &files.watched.tracing;
+    let text = match tracing {
+        Tracing::Off if files.trace => "being traced".to_owned(),
+        _ => leaks::tracing_in_words(tracing),
+    };
+    let parts: Vec<_> = [Some(text), leaks::lost(tracing)].into_iter().flatten().collect();
+    format!("openings: {}", parts.join("; "))
 }
 
 /// The breadcrumb, in what the state leaves of the line.

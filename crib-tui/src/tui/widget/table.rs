@@ -296,6 +296,10 @@ pub fn draw_rows<'a, R, C>(
         let row = (rows.at)(index);
         let line = Rect { y, height: 1, ..area };
         let (mark, style) = (rows.look)(row, context);
+        if index == rows.selected {
+            // What is between the cells has their colour, too.
+            buffer.set_style(line, style);
+        }
         buffer.set_stringn(area.x, y, mark, area.width.into(), style);
         for placed in &placed {
             let column = &columns[placed.column];

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use proptest::prelude::*;
+use ratatui::style::Color;
 
 use super::*;
 use crate::tui::widget::arrange::arrange;
@@ -134,4 +135,22 @@ proptest! {
             prop_assert!(cursor.index() < cursor.offset() + page);
         }
     }
+}
+
+#[test]
+fn the_selected_row_has_one_colour_from_end_to_end() {
+    let (columns, theme, context) = (columns(), Theme::new(true, false), Cell::new(0));
+    let area = Rect::new(0, 0, 60, 2);
+    let mut buffer = Buffer::empty(area);
+    let rows = Rows {
+        len: 2,
+        offset: 0,
+        selected: 1,
+        at: &|index| &[7, 8][index],
+        look: |_, _: &Cell<usize>| ("!", Style::new().fg(Color::Yellow)),
+    };
+    draw_rows(&mut buffer, area, &columns, &rows, &context, &theme);
+    let colours = |y| -> Vec<_> { (0..60).map(|x| buffer[(x, y)].fg).collect() };
+    assert_eq!(colours(1), [Color::Yellow; 60]);
+    assert_ne!(colours(0), [Color::Yellow; 60], "gaps show no colour");
 }

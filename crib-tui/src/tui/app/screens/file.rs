@@ -1,10 +1,10 @@
 //! The state of the screen about one file.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::Link;
-use crate::model::lint::Timing;
+use crate::model::lint::{Inherited, Timing};
 use crate::model::{File, FilesTable, Presence, TrackedFile};
 use crate::tui::view::file::{self as view, Facts};
 use crate::tui::widget::sheet::Sheet;
@@ -17,8 +17,10 @@ pub struct FileScreen {
     pub row: TrackedFile,
     /// Since when something about it has been as it is.
     pub timing: Option<Timing>,
-    /// When it was last read.
-    read: SystemTime,
+    /// The parent that holds it too, as the table tells, until a use of it is seen.
+    pub inherited: Option<Inherited>,
+    /// When it was last read: so long after the first reading of the process.
+    pub read: Duration,
     /// What there is to say about it.
     pub sheet: Sheet<Link>,
 }
@@ -44,15 +46,17 @@ impl FileScreen {
     /// A file that is in the table.
     pub fn of_row(row: &TrackedFile, table: &FilesTable) -> Option<Self> {
         let root = Root::Descriptor { fd: row.file.fd?, tid: row.file.tid };
-        let (timing, read) = (table.timing(row).copied(), table.time);
-        Some(Self { root, row: row.clone(), timing, read, sheet: Sheet::default() })
+        let inherited = table.beside.inherited(&row.file).cloned();
+        let (timing, read) = (table.timing(row).copied(), table.elapsed);
+        Some(Self { root, row: row.clone(), timing, inherited, read, sheet: Sheet::default() })
     }
 
-    /// A file of which no more is known yet than `file` says.
-    pub fn of_file(root: Root, file: File, now: SystemTime, elapsed: Duration) -> Self {
+    /// A file of which no more is known yet than `file` says, so long after the first reading of
+    /// the process.
+    pub fn of_file(root: Root, file: File, elapsed: Duration) -> Self {
         let row = TrackedFile::found(Arc::new(file), elapsed);
-        let timing = Timing::begin(&row.file, now);
-        Self { root, row, timing, read: now, sheet: Sheet::default() }
+        let timing = Timing::begin(&row.file, elapsed);
+        Self { root, row, timing, inherited: None, read: elapsed, sheet: Sheet::default() }
     }
 
     /// Whether `file`, which stands in the same place, is this very file.
@@ -60,11 +64,12 @@ impl FileScreen {
         self.row.file.id.zip(file.id).is_none_or(|(mine, other)| mine == other)
     }
 
-    /// Takes in what was read of it.
-    pub fn take(&mut self, file: File, facts: &Facts<'_>) {
+    /// Takes in what was read of it, so long after the first reading of the process.
+    pub fn take(&mut self, file: File, elapsed: Duration, facts: &Facts<'_>) {
         let before = (&*self.row.file, self.timing.as_ref());
-        self.timing = Timing::next(before, self.read, &file, facts.now);
-        self.read = facts.now;
+        self.timing = Timing::next(before, self.read, &file, elapsed);
+        self.read = elapsed;
+        self.inherited.take_if(|_| !self.row.file.is_untouched(&file));
         self.row.file = Arc::new(file);
         // What is read is open.
         if !matches!(self.row.presence, Presence::New { .. }) {

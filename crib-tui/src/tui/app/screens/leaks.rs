@@ -1,14 +1,13 @@
 //! The state of the screen that says what grows, and who opens it.
 
 use crate::model::groups::GroupName;
-use crate::model::leaks::Leaks;
 use crate::tui::widget::sheet::Sheet;
 
 /// What the watch of a process comes to so far.
 #[derive(Default)]
 pub struct LeaksScreen {
-    /// As last read; none before that.
-    pub report: Option<Box<Leaks>>,
+    /// Whether anything was read yet.
+    pub told: bool,
     /// What there is to say about it.
     pub sheet: Sheet<LeakLink>,
 }

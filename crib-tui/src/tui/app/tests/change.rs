@@ -16,7 +16,7 @@ fn an_answer_for_a_screen_that_was_left_is_not_shown() {
     stage.press(KeyCode::Esc);
     stage.keys("j\n");
     let reading = sample_queues::answer(&stage.world, &old.dump).unwrap();
-    stage.dumped(old, DumpOutcome::Read(Box::new(reading)));
+    stage.dumped(old, DumpOutcome::Read { reading: Box::new(reading), elapsed: Duration::ZERO });
     assert!(queue(&stage).queue.is_none());
     // The one that is shown is asked for as soon as the awaited answer is there.
     assert_eq!(stage.dump_request().dump.queues, [QueueName::Write]);

@@ -1,8 +1,8 @@
 //! Tests of what lints show: marks, the list of findings, and those of one file.
 
 use super::*;
-use crate::model::lint::LintSet;
-use crate::model::{FilesReading, Queued, State};
+use crate::model::lint::{Inherited, LintSet};
+use crate::model::{FilesReading, Queued, State, Tcp};
 use crate::tui::keys::Context;
 
 const BEFORE: Duration = Duration::from_secs(10);
@@ -60,6 +60,34 @@ fn rows_in_trouble_have_a_mark() {
     Arc::make_mut(&mut better.files[3]).watched_by = None;
     read_again(&mut stage, better);
     assert_eq!(marks(&mut stage), ["2"]);
+}
+
+#[test]
+fn what_was_read_beside_the_table_speaks_in_marks_list_filter_and_file() {
+    let mut reading = in_trouble(0);
+    let mut file = File::clone(&reading.files[3]);
+    file.socket.as_mut().unwrap().state = Some(State::ESTABLISHED);
+    reading.files[3] = Arc::new(file.clone());
+    let tcp = Tcp { retransmits: Some(4), ..Tcp::default() };
+    file.socket.as_mut().unwrap().tcp = Some(Box::new(tcp));
+    let mut stage = Stage::of_files(reading.clone());
+    assert_eq!(marks(&mut stage), ["2"]);
+    reading.beside.add_tcp(vec![file]);
+    let parent = Inherited { pid: 17, comm: "init".into(), unused: Duration::from_secs(60) };
+    reading.beside.add_inherited([(reading.files[4].key(), parent)]);
+    Arc::make_mut(&mut reading.files[4]).cloexec = Some(false);
+    read_again(&mut stage, reading);
+    assert_eq!(marks(&mut stage), ["3", "4", "2"]);
+    stage.keys("fLINT =~ 'retrans' or LINT =~ 'inherited'\n");
+    assert_eq!(marks(&mut stage), ["3", "4"]);
+    stage.keys("L");
+    let list = at_height(&mut stage, 60);
+    let texts = ["retransmitting: sent again 4 times", "inherited-fd: the same open file as fd 4"];
+    assert!(texts.iter().all(|text| list.contains(text)), "{list}");
+    stage.press(KeyCode::Esc);
+    // Before it is read by itself.
+    stage.keys("gj\n");
+    assert!(stage.screen().contains("inherited-fd: the same"), "{}", stage.screen());
 }
 
 #[test]
