@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::support::command::{file_rows, only_process};
 use crate::support::line::{Line, Loaded, Owner};
-use crate::support::privilege::needs_bpf;
+use crate::support::privilege::{needs_bpf, needs_loops};
 use crate::support::queues;
 use crate::support::terminal::Terminal;
 use crate::support::whole::{Seen, Sort, check};
@@ -117,7 +117,7 @@ fn start(arguments: &[&str]) -> Child {
 /// As `| head -1` does: more is written than a pipe holds, and nobody reads it.
 #[test]
 fn a_reader_that_has_seen_enough_is_no_error() {
-    needs_bpf!("a_reader_that_has_seen_enough_is_no_error");
+    needs_loops!("a_reader_that_has_seen_enough_is_no_error");
     let workload = Workload::start(["many", "200", "8", "1024"]);
     let pid = workload.pid().to_string();
     let fd = workload.report["files"][0]["fd"].to_string();
@@ -190,7 +190,7 @@ fn dump_with_stops(pid: &str) -> Value {
 /// What comes and goes between two of its steps is marked, or it does not matter.
 #[test]
 fn a_reader_that_is_stopped_in_the_middle_tells_nothing_wrong() {
-    needs_bpf!("a_reader_that_is_stopped_in_the_middle_tells_nothing_wrong");
+    needs_loops!("a_reader_that_is_stopped_in_the_middle_tells_nothing_wrong");
     let rounds = if in_qemu() { 1 } else { 3 };
     for (name, sort) in [("unix-dgram", Sort::Messages(false)), ("tcp", Sort::Stream)] {
         let workload = Workload::start(["flux", name]);
