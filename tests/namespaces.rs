@@ -14,6 +14,7 @@ use crate::support::command::{crib_top, file_rows, files, only_process};
 use crate::support::differences::none_in_a_quiet_moment;
 use crate::support::privilege::needs_bpf;
 use crate::support::terminal::Terminal;
+use crate::support::truth;
 use crate::support::workload::{Workload, workload_path};
 use crate::support::{crib_top_path, skipped};
 
@@ -303,5 +304,40 @@ fn from_within_a_container() {
                 assert!(Path::new(path).starts_with(&private), "{path}");
             }
         }
+    }
+}
+
+/// The host's /proc in a pid namespace of one's own, as in containers that are given it: the ids
+/// that it has are not those that the kernel knows there.
+#[test]
+fn with_the_proc_of_another_pid_namespace_only_that_is_believed() {
+    const TEST: &str = "with_the_proc_of_another_pid_namespace_only_that_is_believed";
+    needs_bpf!("with_the_proc_of_another_pid_namespace_only_that_is_believed");
+    let options = ["-p", "-f"];
+    if !can_unshare(TEST, &options) {
+        return;
+    }
+    let workload = Workload::start(["pipe,eventfd"]);
+    let pid = workload.pid().to_string();
+    let run = |arguments: &[&str]| -> Output {
+        let mut command = Command::new("unshare");
+        command.args(options).arg(crib_top_path()).args(arguments).output().expect("it was there")
+    };
+    let output = run(&["files", "-J", "-p", &pid]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.contains("pid namespace"), "{errors}");
+    let document: Value = serde_json::from_slice(&output.stdout).expect("a document");
+    assert_eq!(document["source"], "procfs");
+    assert_eq!(file_rows(only_process(&document)).len() as u64, truth::count(workload.pid()));
+    // Ids that are small are those of processes here, and of others there.
+    let output = run(&["ps", "-J"]);
+    let document: Value = serde_json::from_slice(&output.stdout).expect("a document");
+    let rows = document["processes"].as_array().expect("a list");
+    let row = rows.iter().find(|row| row["pid"] == workload.pid()).expect("it is in the list");
+    assert_eq!(row["fd_count"], truth::count(workload.pid()));
+    for arguments in [&["ps", "--source", "bpf"][..], &["dump", "-p", &pid]] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(3), "{arguments:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("pid namespace"));
     }
 }

@@ -108,7 +108,12 @@ fn print<O: Write>(
         });
         readings.iter().for_each(|reading| say_mounts(&reading.process, streams.note));
         let layout = streams.layout(output.headings, style);
-        table::write(&mut streams.out, &columns, &rows.concat(), layout)?;
+        // Of one process, which may have a million, without a copy.
+        let rows = match <[_; 1]>::try_from(rows) {
+            Ok([rows]) => rows,
+            Err(rows) => rows.concat(),
+        };
+        table::write(&mut streams.out, &columns, &rows, layout)?;
         return Ok(matched);
     }
     let processes: Vec<FilesOf<'_>> = readings

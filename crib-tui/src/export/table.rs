@@ -29,9 +29,8 @@ pub fn write<T: Table>(
     layout: Layout,
 ) -> io::Result<()> {
     let headings: Vec<_> = columns.iter().map(|column| (column.name, column.align())).collect();
-    let cells: Vec<Vec<String>> =
-        rows.iter().map(|row| columns.iter().map(|column| column.text(row)).collect()).collect();
-    write_cells(out, &headings, cells, layout)
+    let cells = |row| columns.iter().map(|column| column.text(row)).collect();
+    write_twice(out, &headings, || rows.iter().map(cells), layout)
 }
 
 /// Writes lines of cells under headings; every line has a cell for each heading.
@@ -41,25 +40,38 @@ pub fn write<T: Table>(
 pub fn write_cells(
     out: &mut impl Write,
     headings: &[(&str, Align)],
-    mut lines: Vec<Vec<String>>,
+    lines: Vec<Vec<String>>,
     layout: Layout,
 ) -> io::Result<()> {
-    if layout.ascii {
-        for cell in lines.iter_mut().flatten().filter(|cell| !cell.is_ascii()) {
-            *cell = ascii(cell);
-        }
-    }
-    if layout.headings {
-        lines.insert(0, headings.iter().map(|&(name, _)| name.to_owned()).collect());
-    }
+    write_twice(out, headings, || lines.iter().cloned(), layout)
+}
+
+/// The same of lines that are made twice, first to learn how wide they get: the texts of a million
+/// rows would take far more memory than the rows do.
+fn write_twice<I: Iterator<Item = Vec<String>>>(
+    out: &mut impl Write,
+    headings: &[(&str, Align)],
+    lines: impl Fn() -> I,
+    layout: Layout,
+) -> io::Result<()> {
+    let heading = || headings.iter().map(|&(name, _)| name.to_owned()).collect();
+    let all = || {
+        let shown = |mut line: Vec<String>| {
+            for cell in line.iter_mut().filter(|cell| layout.ascii && !cell.is_ascii()) {
+                *cell = ascii(cell);
+            }
+            line
+        };
+        layout.headings.then(heading).into_iter().chain(lines().map(shown))
+    };
     let mut widths = vec![0; headings.len()];
-    for line in &lines {
-        for (width, cell) in widths.iter_mut().zip(line) {
+    for line in all() {
+        for (width, cell) in widths.iter_mut().zip(&line) {
             *width = (*width).max(cell.width());
         }
     }
-    for line in &lines {
-        write_line(out, &aligned(line, headings, &widths), layout)?;
+    for line in all() {
+        write_line(out, &aligned(&line, headings, &widths), layout)?;
     }
     Ok(())
 }

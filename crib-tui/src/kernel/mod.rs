@@ -108,6 +108,7 @@ impl Reader {
     /// # Errors
     /// As there.
     pub fn open_with_ring(ring_bytes: u32) -> Result<Self, ReadError> {
+        procfs::need_our_ids("BPF can't be used")?;
         let mut object = Object::open_with_ring(ring_bytes).map_err(missing)?;
         let files = first_that_loads(&mut object, ["files", "files_plain"])?;
         Self::with(object, files, ring_bytes)

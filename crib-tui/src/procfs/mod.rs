@@ -120,6 +120,30 @@ pub fn open_files(pid: u32) -> Option<u64> {
     std::fs::metadata(format!("/proc/{pid}/fd")).ok().map(|directory| directory.len())
 }
 
+/// Whether /proc calls processes by the ids that system calls know them by here: one that was
+/// mounted in another pid namespace has those of that one (pid_namespaces(7), "/proc and PID
+/// namespaces").
+pub fn has_our_ids() -> bool {
+    std::fs::read("/proc/self/status").is_ok_and(|text| process::has_one_id(&text))
+}
+
+/// For what goes by the ids of our own pid namespace: that /proc has the same.
+///
+/// # Errors
+/// [`ReadError::Missing`] where it has not.
+pub fn need_our_ids(what: &str) -> Result<(), ReadError> {
+    if has_our_ids() {
+        return Ok(());
+    }
+    Err(ReadError::Missing {
+        what: format!(
+            "{what}: /proc is not that of our pid namespace, so that it calls processes by other \
+             ids than the kernel here"
+        ),
+        remedy: "mount the right one: mount -t proc proc /proc (unshare --mount-proc)".into(),
+    })
+}
+
 /// Whether a thread of the process is known to have a descriptor table of its own.
 pub fn has_thread_tables(pid: u32) -> bool {
     let tables = || {

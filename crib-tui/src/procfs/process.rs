@@ -95,6 +95,13 @@ impl Status {
     }
 }
 
+/// Whether /proc/self/status has one id of ours alone: after that by which it was opened follow
+/// those in the pid namespaces below, down to our own. Kernels without such namespaces have no
+/// such line.
+pub fn has_one_id(status: &[u8]) -> bool {
+    parse::field(status, "NSpid").is_none_or(|ids| words(ids).count() == 1)
+}
+
 /// The soft limit on descriptors in /proc/PID/limits; none for "unlimited".
 pub fn fd_limit(limits: &[u8]) -> Option<u64> {
     let line = lines(limits).find_map(|line| line.strip_prefix(b"Max open files"))?;
@@ -259,6 +266,13 @@ mod tests {
         assert_eq!(fd_limit(limits("1024").as_bytes()), Some(1024));
         assert_eq!(fd_limit(limits("unlimited").as_bytes()), None);
         assert_eq!(fd_limit(b""), None);
+    }
+
+    #[test]
+    fn ids_in_two_namespaces_are_told_from_one() {
+        assert!(has_one_id(b"Name:\tx\nNSpid:\t17\nVmPeak:\t1 kB\n"));
+        assert!(!has_one_id(b"Name:\tx\nNSpid:\t17\t2\nVmPeak:\t1 kB\n"));
+        assert!(has_one_id(b"Name:\tx\n"));
     }
 
     #[test]

@@ -115,8 +115,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let result = attend(&mut driver, &mut screen, &guard, &keyboard, &mut signals).await;
     drop(guard);
     match result {
-        // Nobody is left to be told.
-        Err(Failure::Terminal(error)) if means_gone(&error) => Ok(()),
+        // Nobody is left to be told. What is asked of a terminal that is gone fails in many ways.
+        Err(Failure::Terminal(error)) if means_gone(&error) || keyboard.is_gone() => Ok(()),
         result => result.map_err(anyhow::Error::from),
     }
 }

@@ -12,6 +12,7 @@ use crib_common::trace::{Lost, Opened, SNAPSHOTS, Snapshot, Target};
 
 use crate::model::ReadError;
 use crate::model::leaks::TracedAt;
+use crate::procfs;
 
 /// The object that is loaded, whichever way it was built.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("CRIB_TRACE_OBJECT"));
@@ -39,6 +40,7 @@ impl Tracer {
     /// # Errors
     /// [`ReadError::Missing`] where the kernel allows neither way, with what it says of each.
     pub fn start(pid: u32, fd_limit: Option<u64>) -> Result<Self, ReadError> {
+        procfs::need_our_ids("who opens files can't be traced")?;
         Self::try_start(pid, fd_limit, attach).map_err(refused)
     }
 
