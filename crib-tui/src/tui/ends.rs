@@ -31,6 +31,8 @@ pub struct EndsRequest {
 pub struct EndsReading {
     /// When the look began.
     pub time: SystemTime,
+    /// The same by a clock that nobody sets.
+    pub at: Instant,
     /// The file itself; none where its descriptor is closed or stands for another one.
     pub own: Option<Held>,
     /// What is at its other end, and who else holds it.
@@ -51,8 +53,8 @@ impl EndsReading {
     }
 
     /// Until when it will do to look through those: a look through all would take too much.
-    pub fn rests_until(&self) -> Option<SystemTime> {
-        self.time.checked_add(self.took? * RARELY)
+    pub fn rests_until(&self) -> Option<Instant> {
+        self.at.checked_add(self.took? * RARELY)
     }
 }
 
@@ -67,13 +69,13 @@ pub fn look<R: Readings>(
     let search = Search::of([&*request.file]);
     let fd = request.file.fd;
     let mut read = |only: Option<&[u32]>| {
-        let begin = Instant::now();
+        let at = Instant::now();
         let sweep = readings.sweep(&search, only)?;
-        let took = only.is_none().then(|| begin.elapsed());
+        let took = only.is_none().then(|| at.elapsed());
         let own = sweep.at(request.pid, request.file.tid, fd);
         let own = own.filter(|held| sweep.is_same(&held.file, &request.file)).cloned();
         let ends = sweep.ends(request.pid, &request.file);
-        Ok(EndsReading { time: sweep.time, own, ends, took })
+        Ok(EndsReading { time: sweep.time, at, own, ends, took })
     };
     if let Some(only) = &request.only {
         let reading = read(Some(only))?;
@@ -122,7 +124,7 @@ mod tests {
         let mut world = everyone();
         let reading = look(&mut world, &request(None)).unwrap();
         let slow = EndsReading { took: Some(Duration::from_secs(3)), ..reading.clone() };
-        let rest = slow.rests_until().unwrap().duration_since(reading.time).unwrap();
+        let rest = slow.rests_until().unwrap().duration_since(reading.at);
         assert_eq!(rest, Duration::from_secs(30));
         assert_eq!(EndsReading { took: None, ..reading }.rests_until(), None);
     }

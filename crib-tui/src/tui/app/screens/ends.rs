@@ -1,7 +1,7 @@
 //! The state of the screen about a file's other end.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::Instant;
 
 use super::Link;
 use crate::model::{File, Held};
@@ -22,7 +22,7 @@ pub struct EndsScreen {
     pub sheet: Sheet<Link>,
     /// The processes that had to do with it when all were looked through, and how long they will
     /// do.
-    known: Option<(Vec<u32>, SystemTime)>,
+    known: Option<(Vec<u32>, Instant)>,
 }
 
 impl EndsScreen {
@@ -36,7 +36,7 @@ impl EndsScreen {
     /// The processes that it will do to look through.
     pub fn only(&self) -> Option<Vec<u32>> {
         let (pids, until) = self.known.as_ref()?;
-        let now = self.reading.as_ref()?.time;
+        let now = self.reading.as_ref()?.at;
         (now < *until).then(|| pids.clone())
     }
 
