@@ -12,8 +12,8 @@ use crate::model::{
 const LINTS: [Lint; 4] =
     [Lint::CloseWait, Lint::CloseWaitUnread, Lint::ZeroWindow, Lint::Retransmitting];
 
-/// Descriptors that are rather read along than left out between two others: another stretch takes
-/// as long as reading so many.
+/// Descriptors that are rather read along than left out between two others: another stretch is
+/// another run of the program.
 const GAP: u32 = 8;
 
 /// What was known before, of the same process.
