@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::parity::{BPF_MAY_NOT_KNOW, PROCFS_MAY_NOT_KNOW, differences_of};
+use crate::parity::{PROCFS_MAY_NOT_KNOW, bpf_may_not_know, differences_of};
 use crate::ps::row_of;
 use crate::support::command::{crib_top, file_rows, files, only_process};
 use crate::support::differences::none_in_a_quiet_moment;
@@ -126,7 +126,7 @@ fn a_process_in_other_namespaces(test: &str, source: &str) {
     let workload = start_unshared(&ALL, PRIVATE, directory.path(), "all");
     assert_eq!(workload.report["pid"], 1, "it is the first of its namespace");
     let pid = child_of(workload.pid());
-    let may_be_null = if source == "bpf" { BPF_MAY_NOT_KNOW } else { PROCFS_MAY_NOT_KNOW };
+    let may_be_null = if source == "bpf" { bpf_may_not_know() } else { PROCFS_MAY_NOT_KNOW };
     none_in_a_quiet_moment(|| differences_of(pid, &workload, source, may_be_null));
 
     let document = files(pid, source);

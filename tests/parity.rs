@@ -14,7 +14,7 @@ use crate::support::workload::Workload;
 pub const PROCFS_MAY_NOT_KNOW: MayBeNull = &["refs", "socket", "pipe", "epoll.watches.ready"];
 
 /// Who holds the peer takes a walk over all processes.
-pub const BPF_MAY_NOT_KNOW: MayBeNull = &["socket.peer.pid", "socket.peer.fd"];
+const BPF_MAY_NOT_KNOW: MayBeNull = &["socket.peer.pid", "socket.peer.fd"];
 
 /// What takes loops: sums over queues that hold something, and what an epoll instance watches.
 const LOOPS_TELL: MayBeNull = &[
@@ -28,6 +28,11 @@ const LOOPS_TELL: MayBeNull = &[
     "pipe.bytes",
     "epoll",
 ];
+
+/// What the BPF programs that this kernel takes need not know.
+pub fn bpf_may_not_know() -> MayBeNull {
+    if has_loops() { BPF_MAY_NOT_KNOW } else { LOOPS_TELL }
+}
 
 /// Every difference between the document and the truth about the workload.
 fn differences_in(workload: &Workload, source: &str, may_be_null: MayBeNull) -> Vec<String> {
@@ -115,7 +120,7 @@ fn ops_fit(row: &Value) -> bool {
 fn files_by_bpf_agree_with_proc_and_the_process() {
     needs_bpf!("files_by_bpf_agree_with_proc_and_the_process");
     let workload = Workload::start(["all"]);
-    let may_be_null = if has_loops() { BPF_MAY_NOT_KNOW } else { LOOPS_TELL };
+    let may_be_null = bpf_may_not_know();
     none_in_a_quiet_moment(|| differences_in(&workload, "bpf", may_be_null));
 }
 
