@@ -308,7 +308,7 @@ fn is_marked(screen: &str, fd: &Value) -> bool {
 
 #[test]
 fn the_live_table_knows_what_tcp_does() {
-    needs_bpf!("the_live_table_knows_what_tcp_does");
+    needs_loops!("the_live_table_knows_what_tcp_does");
     let pid = workload().pid().to_string();
     let filter = "LINT =~ 'zero-window' or LINT =~ 'retransmitting'";
     let arguments = ["-p", &pid, "--source", "bpf", "-d", "200ms", "-Q", filter];
