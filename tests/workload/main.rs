@@ -32,7 +32,7 @@ use queues::{LARGE, QUEUES};
 
 const USAGE: &str = "usage: workload list | all | KIND[,KIND...] | queues [NAME[,NAME...]] | \
                      flux NAME | leaks NAME | lints | soak | switching [close] | many SOCKETS MESSAGES LEN | \
-                     fds N | million N | ends | threads | hostile | zombie | exit-after MS";
+                     fds N | million N | ends | threads [LAST] | hostile | zombie | exit-after MS";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -79,6 +79,11 @@ fn run(arguments: &[&str]) -> io::Result<()> {
         ["fds", count] => modes::fds(number(count)?),
         ["million", count] => modes::million(number(count)?),
         ["threads"] => modes::threads(),
+        // In a pid namespace of its own: the next thread has the id behind LAST.
+        ["threads", last] => {
+            std::fs::write("/proc/sys/kernel/ns_last_pid", last)?;
+            modes::threads()
+        }
         ["hostile"] => modes::hostile(),
         ["zombie"] => modes::zombie(),
         ["exit-after", ms] => modes::exit_after(Duration::from_millis(number(ms)?)),

@@ -18,8 +18,15 @@ pub struct SweepFiles<'a> {
     search: &'a Search,
     key: &'a IdKey,
     tables: HashMap<u32, Tables>,
-    /// The pid of the process, and the file.
-    found: Vec<(u32, Arc<File>)>,
+    found: Vec<Found>,
+}
+
+/// A file that was searched for.
+struct Found {
+    pid: u32,
+    table: u64,
+    /// Whose thread is known when all of the process's tables have been met.
+    file: File,
 }
 
 impl<'a> SweepFiles<'a> {
@@ -44,13 +51,14 @@ impl<'a> SweepFiles<'a> {
             if tables.first_owner(record.table, record.tid) != record.tid {
                 continue;
             }
-            let tid = tables.own_thread(record);
+            tables.meet(record);
             if !self.may_want(record) {
                 continue;
             }
+            let tid = Some(record.tid);
             let file = decoded(&run, Name::Told(run.path), tid, &ops_name, self.key)?;
             if self.search.wants(&file) {
-                self.found.push((record.tgid, Arc::new(file)));
+                self.found.push(Found { pid: record.tgid, table: record.table, file });
             }
         }
         Ok(())
@@ -67,7 +75,13 @@ impl<'a> SweepFiles<'a> {
 
     /// What was found: the pid of the process, and the file.
     pub fn found(self) -> Vec<(u32, Arc<File>)> {
-        self.found
+        let Self { tables, found, .. } = self;
+        let known = |Found { pid, table, file }: Found| {
+            let tables = tables.get(&pid);
+            let tid = file.tid.and_then(|tid| tables?.thread_of(table, tid));
+            (pid, Arc::new(File { tid, ..file }))
+        };
+        found.into_iter().map(known).collect()
     }
 }
 
@@ -124,6 +138,25 @@ mod tests {
             ]
         );
         assert_eq!(found(&records, 99), []);
+    }
+
+    /// Thread ids start again from below when the highest was given away.
+    #[test]
+    fn a_thread_may_be_met_before_its_leader() {
+        let records = [
+            record(10, 5, 2, 3, 77),
+            record(10, 10, 1, 3, 77),
+            record(10, 11, 3, 3, 77),
+            // Its leader has ended.
+            record(20, 6, 4, 3, 77),
+        ];
+        let expected = [
+            (10, Some(5), Some(3)),
+            (10, None, Some(3)),
+            (10, Some(11), Some(3)),
+            (20, None, Some(3)),
+        ];
+        assert_eq!(found(&records, 77), expected);
     }
 
     #[test]

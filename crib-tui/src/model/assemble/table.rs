@@ -75,7 +75,8 @@ impl TableFiles {
         ops_name: impl Fn(u64) -> Option<Arc<str>>,
         key: &IdKey,
     ) -> Result<Vec<Arc<File>>, TableError> {
-        let mut tables = Tables::default();
+        let runs = file_runs(records).map_while(Result::ok);
+        let mut tables = Tables::among(runs.map(|run| run.record));
         // Where the records make no sense, nothing is kept.
         let kept = std::mem::take(&mut self.kept);
         let mut now = Vec::with_capacity(kept.len());
@@ -106,6 +107,10 @@ impl TableFiles {
                     Kept::new(digest, record.fd, file)
                 }
             });
+        }
+        // The kernel may show a thread's table before its leader's.
+        if !now.is_sorted_by_key(|kept| (kept.tid, kept.fd)) {
+            now.sort_by_key(|kept| (kept.tid, kept.fd));
         }
         let lists = now.iter().filter(|kept| kept.watches).map(|kept| &*kept.file);
         let watchers = Watchers::among(lists);

@@ -209,3 +209,23 @@ fn a_path_that_is_left_out_is_that_of_the_same_file() {
     assert_eq!(stale, Err(TableError::Stale));
     assert_eq!(table.read(&left_out(&records(&open)), named, &key), Err(TableError::Stale));
 }
+
+/// Thread ids start again from below when the highest was given away: the kernel, which goes by
+/// them, then shows a thread's own table before that of the process.
+#[test]
+fn the_common_table_is_the_leaders_also_where_that_comes_later() {
+    let mut bytes = Vec::new();
+    for (tid, fd) in [(5, 3), (5, 4), (10, 3), (10, 5), (11, 7)] {
+        let (table, known) = (tid.into(), file_known::POS);
+        let record = FileRecord { table, tgid: 10, tid, fd, known, ..FileRecord::new_zeroed() };
+        push(&mut bytes, kind::FILE, &record, b"");
+    }
+    let (mut table, key) = (TableFiles::default(), IdKey::default());
+    let first = table.read(&bytes, |_| None, &key).unwrap();
+    let places = |files: &[Arc<File>]| -> Vec<_> {
+        files.iter().map(|file| (file.tid, file.fd.unwrap())).collect()
+    };
+    let expected = [(None, 3), (None, 5), (Some(5), 3), (Some(5), 4), (Some(11), 7)];
+    assert_eq!(places(&first), expected);
+    assert_eq!(places(&table.read(&bytes, |_| None, &key).unwrap()), expected);
+}
