@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use super::dir::ProcDir;
@@ -176,9 +176,11 @@ fn has_uid(map: &[u8], uid: u32) -> bool {
 
 /// Whether the process is in another mount namespace than this one is (mount_namespaces(7)).
 fn other_mounts(dir: &ProcDir) -> Option<bool> {
-    let own = std::fs::read_link("/proc/self/ns/mnt").ok()?;
-    let other = dir.link("ns/mnt").ok()?;
-    Some(other != own.as_os_str().as_bytes())
+    static OWN: LazyLock<Option<Vec<u8>>> = LazyLock::new(|| {
+        let own = std::fs::read_link("/proc/self/ns/mnt").ok()?;
+        Some(own.into_os_string().into_vec())
+    });
+    Some(dir.link("ns/mnt").ok()? != *OWN.as_ref()?)
 }
 
 /// The name of a user, escaped; asked of the system once for each uid, since it may have to
