@@ -11,7 +11,8 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use crib_tui::model::{
-    Device, File, Kind, ProcessState, Queued, ReadError, Shutdown, Source, State, Text, Watch,
+    Device, File, Kind, Process, ProcessState, Queued, ReadError, Shutdown, Source, State, Text,
+    Watch,
 };
 use crib_tui::procfs;
 use rustix::event::{EventfdFlags, epoll, eventfd};
@@ -465,6 +466,9 @@ fn a_header_has_name_user_limit_and_command() {
     assert_eq!(process.state, ProcessState::Alive);
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     assert_eq!(process.fd_limit, limit);
+    assert_eq!(process.other_mounts, Some(false));
+    // Lists leave that out, of which nobody asks them.
+    let process = Process { other_mounts: None, ..process };
     let listed = procfs::process_list().unwrap();
     assert_eq!(listed.iter().find(|other| other.pid == process.pid), Some(&process));
 }
