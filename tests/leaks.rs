@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::command::{Run, crib_top};
 use crate::support::privilege::{bpf_works_or_is_proven_absent, needs_bpf};
-use crate::support::workload::Workload;
+use crate::support::workload::{Workload, workload_path};
 use crate::support::{in_qemu, skipped};
 
 /// How long to watch: emulated, crib-top takes seconds to start, and everything is slow.
@@ -68,19 +68,28 @@ fn a_leak(name: &str, more: &[&str], kind: &str, label: impl Fn(&str) -> bool) -
     document
 }
 
-/// The stack of the one suspect must name a function, or where there are no symbols the program.
-fn names_its_opener(test: &str, document: &Value, function: &str) {
+/// The stack of the one suspect; none, with a word, where openings can't be traced.
+fn stack_of_the_suspect<'a>(test: &str, document: &'a Value) -> Option<&'a [Value]> {
     if document["traced"].is_null() {
-        return skipped(test, "who opens files can't be traced here");
+        skipped(test, "who opens files can't be traced here");
+        return None;
     }
     assert_eq!(document["traced"]["lost"], 0);
-    let stack = &suspected(document)[0]["stack"];
-    let frames = stack.as_array().unwrap_or_else(|| panic!("no stack: {document}"));
-    let of_workload = |frame: &&Value| frame["module"] == "workload" && frame["offset"].is_u64();
-    assert!(frames.iter().any(|frame| of_workload(&frame)), "{stack:#}");
-    let named = |frame: &Value| frame["symbol"].as_str().is_some_and(|s| s.contains(function));
+    let stack = suspected(document)[0]["stack"].as_array();
+    Some(stack.unwrap_or_else(|| panic!("no stack: {document}")))
+}
+
+/// The stack of the one suspect must name a function, or where there are no symbols the program.
+fn names_its_opener(test: &str, document: &Value, program: &str, function: &str) {
+    let Some(stack) = stack_of_the_suspect(test, document) else { return };
+    let of_program = |frame: &Value| frame["module"] == program && frame["offset"].is_u64();
+    assert!(stack.iter().any(of_program), "{stack:#?}");
     // The binaries that run in other kernels are stripped.
-    assert!(in_qemu() || frames.iter().any(named), "no {function} in {stack:#}");
+    assert!(in_qemu() || stack.iter().any(|frame| is_named(frame, function)), "{stack:#?}");
+}
+
+fn is_named(frame: &Value, function: &str) -> bool {
+    frame["symbol"].as_str().is_some_and(|symbol| symbol.contains(function))
 }
 
 #[test]
@@ -88,7 +97,8 @@ fn leaked_sockets_are_found_with_their_opener() {
     needs_bpf!("leaked_sockets_are_found_with_their_opener");
     let document = a_leak("socket", &[], "socket", |label| label == "inet dgram udp");
     assert_eq!(document["source"], "bpf");
-    names_its_opener("leaked_sockets_are_found_with_their_opener", &document, "leak_a_socket");
+    let test = "leaked_sockets_are_found_with_their_opener";
+    names_its_opener(test, &document, "workload", "leak_a_socket");
 }
 
 #[test]
@@ -96,7 +106,7 @@ fn leaked_files_are_one_group_whatever_their_numbers() {
     needs_bpf!("leaked_files_are_one_group_whatever_their_numbers");
     let document = a_leak("file", &[], "regular", |label| label.ends_with("/log-*.txt"));
     let test = "leaked_files_are_one_group_whatever_their_numbers";
-    names_its_opener(test, &document, "leak_a_file");
+    names_its_opener(test, &document, "workload", "leak_a_file");
 }
 
 #[test]
@@ -118,7 +128,41 @@ fn a_leak_is_found_among_sockets_that_come_and_go() {
     needs_bpf!("a_leak_is_found_among_sockets_that_come_and_go");
     let test = "a_leak_is_found_among_sockets_that_come_and_go";
     let document = a_leak("among", &[], "socket", |label| label == "inet dgram udp");
-    names_its_opener(test, &document, "leak_a_socket");
+    names_its_opener(test, &document, "workload", "leak_a_socket");
+}
+
+/// Code of a just-in-time compiler has no file and no unwind information: its name is in the
+/// process's perf map, and the way to its caller in the frame pointer.
+#[test]
+fn generated_code_has_its_name_and_its_callers() {
+    let test = "generated_code_has_its_name_and_its_callers";
+    needs_bpf!("generated_code_has_its_name_and_its_callers");
+    let document = a_leak("generated", &[], "socket", |label| label == "inet dgram udp");
+    let Some(stack) = stack_of_the_suspect(test, &document) else { return };
+    let generated = stack.iter().position(|frame| is_named(frame, "generated_function"));
+    let generated = generated.unwrap_or_else(|| panic!("{stack:#?}"));
+    assert!(stack[generated]["offset"].is_null(), "{stack:#?}");
+    for (part, what) in [(&stack[..generated], "callees"), (&stack[generated + 1..], "callers")] {
+        assert!(part.iter().any(|frame| frame["module"] == "workload"), "no {what}: {stack:#?}");
+    }
+}
+
+/// A program whose file can't be reached from here: it is on a file system that is mounted only
+/// where the process is.
+#[test]
+fn code_in_another_mount_namespace_has_its_names() {
+    let test = "code_in_another_mount_namespace_has_its_names";
+    needs_bpf!("code_in_another_mount_namespace_has_its_names");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let script = "mount -t tmpfs none \"$DIR\" && cp \"$WORKLOAD\" \"$DIR/elsewhere\" && \
+                  exec \"$DIR/elsewhere\" leaks socket";
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c", script]).env("DIR", directory.path());
+    let command = command.env("WORKLOAD", workload_path()).stdin(Stdio::piped());
+    let Some(program) = Program::start(test, command, |line| line.starts_with('{')) else { return };
+    assert_eq!(std::fs::read_dir(directory.path()).expect("it is ours").count(), 0);
+    let document = watch(program.0.id(), &[]).expect_code(10).json();
+    names_its_opener(test, &document, "elsewhere", "leak_a_socket");
 }
 
 #[test]
@@ -223,33 +267,37 @@ fn a_program_that_becomes_another_is_an_error() {
     assert!(last.contains(&pid) && last.contains("by exec after"), "{}", run.stderr);
 }
 
-/// A Python program, ended when this is dropped.
-struct Python(Child);
+/// A program of others, ended when this is dropped.
+struct Program(Child);
 
-impl Python {
-    /// None where there is no Python.
-    fn start(test: &str, script: &str) -> Option<Self> {
-        let child = Command::new("python3")
-            .args(["-c", script])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn();
-        let mut child = match child {
+impl Program {
+    /// Starts it, and waits for the line by which it says that it is ready. None, with a word, where
+    /// there is no such program.
+    fn start(test: &str, command: &mut Command, ready: fn(&str) -> bool) -> Option<Self> {
+        let mut child = match command.stdout(Stdio::piped()).spawn() {
             Ok(child) => child,
             Err(error) => {
-                skipped(test, format!("python3: {error}"));
+                skipped(test, format!("{}: {error}", command.get_program().display()));
                 return None;
             }
         };
         let mut line = String::new();
         let stdout = child.stdout.as_mut().expect("standard output is a pipe");
         BufReader::new(stdout).read_line(&mut line).expect("its words can be read");
-        assert_eq!(line, "ready\n");
+        assert!(ready(&line), "{line:?}");
         Some(Self(child))
+    }
+
+    /// A Python program that says "ready".
+    fn python(test: &str, script: &str) -> Option<Self> {
+        let mut command = Command::new("python3");
+        Self::start(test, command.args(["-c", script]).stdin(Stdio::null()), |line| {
+            line == "ready\n"
+        })
     }
 }
 
-impl Drop for Python {
+impl Drop for Program {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -270,12 +318,12 @@ fn script(closes: bool) -> String {
 fn a_leak_of_pythons_is_found_and_its_absence_too() {
     needs_bpf!("a_leak_of_pythons_is_found_and_its_absence_too");
     let test = "a_leak_of_pythons_is_found_and_its_absence_too";
-    let Some(python) = Python::start(test, &script(false)) else { return };
+    let Some(python) = Program::python(test, &script(false)) else { return };
     let document = watch(python.0.id(), &[]).expect_code(10).json();
     let [group] = suspected(&document)[..] else { panic!("{document}") };
     assert_eq!((&group["kind"], &group["label"]), (&"regular".into(), &"/etc/hosts".into()));
     let rate = group["per_second"].as_f64().expect("a number");
     assert!((16.0..24.0).contains(&rate), "{rate}");
-    let Some(python) = Python::start(test, &script(true)) else { return };
+    let Some(python) = Program::python(test, &script(true)) else { return };
     watch(python.0.id(), &[]).expect_code(0);
 }

@@ -1,8 +1,9 @@
 //! Programs that leak, and healthy ones that look as if they did.
 
+use std::ffi::c_long;
 use std::io;
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -15,7 +16,7 @@ use serde_json::Map;
 
 use crate::holder::Holder;
 use crate::modes;
-use crate::sys;
+use crate::sys::{self, generated::Generated};
 
 /// What a program does from one turn to the next; it keeps what it opens.
 type Turn = Box<dyn FnMut(u64, &mut Open) -> io::Result<()> + Send>;
@@ -50,6 +51,12 @@ fn leak_a_socket() -> io::Result<OwnedFd> {
 fn leak_a_file(path: &Path) -> io::Result<OwnedFd> {
     let file = std::fs::File::options().read(true).write(true).create_new(true).open(path)?;
     Ok(file.into())
+}
+
+/// The same for code that was made at run time: the socket's descriptor, or -1.
+extern "C" fn leak_for_generated_code() -> c_long {
+    // What is done with the result keeps the call from being a jump.
+    std::hint::black_box(leak_a_socket()).map_or(-1, |fd| fd.into_raw_fd().into())
 }
 
 /// Opens a socket that is closed later.
@@ -90,6 +97,14 @@ fn program(name: &str, dir: &Path, limit: u64) -> io::Result<Turn> {
             open.leaked.push(leak_a_socket()?);
             Ok(())
         }),
+        // One socket a turn, opened by code that was made at run time.
+        "generated" => {
+            let opens = Generated::calling(leak_for_generated_code, "generated_function")?;
+            Box::new(move |_, open| {
+                open.leaked.push(opens.call()?);
+                Ok(())
+            })
+        }
         // Forty sockets a turn, each opened by a stack of its own.
         "stacks" => Box::new(move |turn, open| {
             for number in turn * 40..turn * 40 + 40 {
