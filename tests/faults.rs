@@ -28,7 +28,7 @@ fn the_terminal_goes_away(owner: Owner) {
     line.send("t");
     line.wait_for("groups by");
     line.send("o");
-    line.wait_for("traced");
+    line.wait_for("traced where");
     let loaded = Loaded::by(line.pid());
     assert!(loaded.is_complete(), "{loaded:?}");
     let status = line.hang_up();
