@@ -12,8 +12,7 @@ use super::command::crib_top;
 /// In CI (`CI=true`) and with `CRIB_REQUIRE_BPF=1` nothing is skipped: there the test goes on
 /// and fails by itself. Elsewhere only a lack that `crib-top doctor` proves is an excuse.
 pub fn bpf_works_or_is_proven_absent(test: &str) -> bool {
-    static LACK: OnceLock<Option<String>> = OnceLock::new();
-    required() || proven(test, LACK.get_or_init(|| lack(|check| check["required"] == true)))
+    required() || proven(test, lack(|check| check["required"] == true))
 }
 
 /// Whether BPF can be used, with loops (`bpf_loop`, Linux 5.17), which all that looks into queues
@@ -22,14 +21,10 @@ pub fn bpf_works_or_is_proven_absent(test: &str) -> bool {
 /// Where nothing may be skipped, a kernel may lack them only if `CRIB_LACKS=bpf_loop` says that
 /// it is known to.
 pub fn loops_work_or_are_proven_absent(test: &str) -> bool {
-    static LACK: OnceLock<Option<String>> = OnceLock::new();
-    let lack = || lack(|check| check["name"] == "bpf_loop");
     let known = env::var("CRIB_LACKS").is_ok_and(|lacks| lacks == "bpf_loop");
-    if known {
-        assert!(LACK.get_or_init(lack).is_some(), "CRIB_LACKS=bpf_loop, which this kernel has");
-    }
+    assert!(!(known && has_loops()), "CRIB_LACKS=bpf_loop, which this kernel has");
     bpf_works_or_is_proven_absent(test)
-        && (required() && !known || proven(test, LACK.get_or_init(lack)))
+        && (required() && !known || proven(test, lack(|check| check["name"] == "bpf_loop")))
 }
 
 /// Whether BPF can loop here, as `crib-top doctor` says.
@@ -39,9 +34,7 @@ pub fn has_loops() -> bool {
 
 /// Whether BPF's memory counts as locked memory here (before Linux 5.11).
 pub fn counts_locked_memory() -> bool {
-    let report = crib_top(["doctor", "-J"]).json();
-    let checks = report["checks"].as_array().expect("doctor -J lists its checks");
-    checks.iter().any(|check| check["name"] == "memlock")
+    checks().iter().any(|check| check["name"] == "memlock")
 }
 
 /// Whether nothing may be skipped for want of BPF.
@@ -51,21 +44,26 @@ fn required() -> bool {
 }
 
 /// Whether nothing is lacking; says that the test is skipped where something is.
-fn proven(test: &str, lack: &Option<String>) -> bool {
-    if let Some(lack) = lack {
+fn proven(test: &str, lack: Option<String>) -> bool {
+    if let Some(lack) = &lack {
         super::skipped(test, lack);
     }
     lack.is_none()
 }
 
-/// The first of these checks of `crib-top doctor` that found something missing.
+/// The first of these checks that found something missing.
 fn lack(concerns: impl Fn(&Value) -> bool) -> Option<String> {
-    let report = crib_top(["doctor", "-J"]).json();
-    let checks = report["checks"].as_array().expect("doctor -J lists its checks");
-    checks
+    checks()
         .iter()
         .find(|check| check["state"] == "missing" && concerns(check))
         .map(|check| format!("{}: {}", check["name"], check["detail"]))
+}
+
+/// The checks of `crib-top doctor`, which is asked once.
+fn checks() -> &'static [Value] {
+    static REPORT: OnceLock<Value> = OnceLock::new();
+    let report = REPORT.get_or_init(|| crib_top(["doctor", "-J"]).json());
+    report["checks"].as_array().expect("doctor -J lists its checks")
 }
 
 /// Returns from the test, saying so, where BPF is proven not to be possible.
