@@ -34,6 +34,20 @@ pub struct Check {
     pub remedy: Option<String>,
 }
 
+impl Check {
+    fn is_missing(&self) -> bool {
+        self.state == CheckState::Missing
+    }
+
+    /// The error of what can't be had for want of this.
+    fn refuses(&self, what: &str) -> ReadError {
+        ReadError::Missing {
+            what: format!("{what}: {}", self.detail),
+            remedy: self.remedy.clone().unwrap_or_else(|| "--source procfs does without".into()),
+        }
+    }
+}
+
 /// The outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -85,50 +99,40 @@ pub fn tracing() -> Check {
     }
 }
 
+/// Checks all but symbols, which are never the reason of a refusal, and take the longest to look
+/// through.
+fn checks_of_what_is_needed() -> Vec<Check> {
+    decide::checks(&as_at_first(Facts::gather_required(&Roots::default())))
+}
+
 /// The first thing that reading by BPF can't do without and that is proved to be missing.
 pub fn lacking() -> Option<Check> {
-    let missing = |check: &Check| check.required && check.state == CheckState::Missing;
-    decide::checks(&as_at_first(Facts::gather_required(&Roots::default())))
-        .into_iter()
-        .find(missing)
+    checks_of_what_is_needed().into_iter().find(|check| check.required && check.is_missing())
 }
 
 /// That a check of this name is proved to have found something missing, and so `what` can't be
 /// had; none where it has not.
 pub fn lack_of(name: &str, what: &str) -> Option<ReadError> {
-    let checks = decide::checks(&as_at_first(Facts::gather_required(&Roots::default())));
-    let missing = |check: &Check| check.name == name && check.state == CheckState::Missing;
-    let check = checks.into_iter().find(missing)?;
-    Some(ReadError::Missing {
-        what: format!("{what}: {}", check.detail),
-        remedy: check.remedy.unwrap_or_else(|| "`crib-top doctor` says what it allows".into()),
-    })
+    let checks = checks_of_what_is_needed();
+    let check = checks.iter().find(|check| check.name == name && check.is_missing())?;
+    Some(check.refuses(what))
 }
 
 /// Why the kernel refused what BPF needs: names the first required thing that is missing, in
 /// the order in which this error makes it likely. `what` says what was refused, in plain words.
 pub fn explain(what: &str, error: &io::Error) -> ReadError {
-    // Symbols are never the reason, and take the longest to look through.
-    explain_by(
-        &decide::checks(&as_at_first(Facts::gather_required(&Roots::default()))),
-        what,
-        error,
-    )
+    explain_by(&checks_of_what_is_needed(), what, error)
 }
 
 fn explain_by(checks: &[Check], what: &str, error: &io::Error) -> ReadError {
     let likely = likely_reasons(error);
-    let missing = |check: &&Check| check.required && check.state == CheckState::Missing;
     let reason = likely
         .iter()
         .filter_map(|name| checks.iter().find(|check| check.name == *name))
         .chain(checks)
-        .find(missing);
+        .find(|check| check.required && check.is_missing());
     match reason {
-        Some(check) => ReadError::Missing {
-            what: format!("{what}: {}", check.detail),
-            remedy: check.remedy.clone().unwrap_or_else(|| "--source procfs does without".into()),
-        },
+        Some(check) => check.refuses(what),
         None => ReadError::Missing {
             what: format!("{what}: {error}"),
             remedy: suspected(checks, error).unwrap_or_else(|| {
