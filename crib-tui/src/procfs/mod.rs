@@ -19,7 +19,7 @@ mod syscalls;
 mod tables;
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
 use caps::{CapSet, Capability};
@@ -123,8 +123,13 @@ pub fn open_files(pid: u32) -> Option<u64> {
 /// Whether /proc calls processes by the ids that system calls know them by here: one that was
 /// mounted in another pid namespace has those of that one (pid_namespaces(7), "/proc and PID
 /// namespaces").
+///
+/// Looked at once: it is asked for each process of a list.
 pub fn has_our_ids() -> bool {
-    std::fs::read("/proc/self/status").is_ok_and(|text| process::has_one_id(&text))
+    static HAS_OUR_IDS: LazyLock<bool> = LazyLock::new(|| {
+        std::fs::read("/proc/self/status").is_ok_and(|text| process::has_one_id(&text))
+    });
+    *HAS_OUR_IDS
 }
 
 /// For what goes by the ids of our own pid namespace: that /proc has the same.
