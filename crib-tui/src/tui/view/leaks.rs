@@ -126,11 +126,11 @@ pub fn draw(
     buffer: &mut Buffer,
     theme: &Theme,
 ) {
-    match screen.told {
-        true => screen.sheet.draw(buffer, regions.body, theme),
-        false if files.phase != Phase::Alive => {
-            say(buffer, regions.body, "the process has ended", theme.dim, theme);
-        }
-        false => say(buffer, regions.body, "reading its open files", theme.dim, theme),
+    if screen.told {
+        screen.sheet.draw(buffer, regions.body, theme);
+    } else {
+        let alive = files.phase == Phase::Alive;
+        let text = if alive { "reading its open files" } else { "the process has ended" };
+        say(buffer, regions.body, text, theme.dim, theme);
     }
 }
