@@ -79,8 +79,8 @@ fn one_queue(queue: Queue<'_>) -> Step {
         Go::In | Go::Again => {}
     }
     let Some(dump) = emit::dump() else { return Step::Break };
-    let (first, len) = (dump.progress.packet, dump.progress.queue_len);
-    let walked = queue.packets().resume(first, len).for_each(|packet| one_packet(&packet));
+    let (first, begun) = (dump.progress.packet, dump.progress.begun);
+    let walked = queue.packets().resume(first, begun).for_each(|packet| one_packet(&packet));
     match Go::of(level::crib_queue_end(walked.bits, u32::from(walked.ended))) {
         Go::Stop => Step::Break,
         _ => Step::Continue,

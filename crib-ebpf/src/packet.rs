@@ -9,7 +9,7 @@ use crib_common::record::{RecordHeader, UnixRecord};
 
 use crate::chunks::Chunks;
 use crate::emit;
-use crate::packets::Links;
+use crate::packets::{Links, keeps_place};
 use crate::queues::{Queue, Sort};
 use crate::read::{Kptr, Raw, Value, below, copy, copy_16, offset};
 use crate::repeat::{Step, repeat};
@@ -70,6 +70,9 @@ pub struct Identity {
     data_len: u32,
     seq: u32,
     end_seq: u32,
+    /// A pipe's buffer was taken, or nothing is in it yet: what it says may be another one's.
+    gone: u32,
+    reserved: u32,
 }
 
 impl Identity {
@@ -77,6 +80,13 @@ impl Identity {
     #[inline(always)]
     pub fn address(&self) -> u64 {
         self.address
+    }
+
+    /// Whether it was there when it was noted: a pipe's buffer is used again when its reader
+    /// has taken it.
+    #[inline(always)]
+    pub fn is_there(&self) -> bool {
+        self.gone == 0
     }
 
     /// The TCP sequence number that it begins with, 0 for others.
@@ -150,10 +160,15 @@ impl Details<'_> {
         identity.data_len = 0;
         identity.seq = 0;
         identity.end_seq = 0;
+        identity.gone = 0;
         if self.queue.links == Links::Ring {
             identity.head = at.get(offset!(pipe_buffer_page)).or_zero();
             identity.data_len = at.get(offset!(pipe_buffer_offset)).or_zero();
             identity.len = at.get(offset!(pipe_buffer_len)).or_zero();
+            // Last, so that it holds for what was read before. A writer takes a buffer first and
+            // fills it then, a reader empties it first and gives it back then.
+            let there = identity.len != 0 && keeps_place(&self.queue, at.address(), self.index);
+            identity.gone = u32::from(!there);
         } else if self.is_request() {
             identity.head = at.get(offset!(request_sk)).or_zero();
         } else {
@@ -187,6 +202,8 @@ impl Details<'_> {
             && now.data_len == known.data_len
             && now.seq == known.seq
             && now.end_seq == known.end_seq
+            && known.is_there()
+            && now.is_there()
     }
 
     /// Bytes that its reader has taken already: unix streams note them in the packet, TCP in

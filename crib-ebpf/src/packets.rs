@@ -63,11 +63,24 @@ pub struct Walk {
     ended: u32,
     /// How long the queue was when it was first looked at.
     len: u32,
-    /// A pipe's tail and the mask of its ring.
+    /// The tail that a pipe had then.
     tail: u32,
-    mask: u32,
     /// The first packet that is wanted.
     first: u32,
+}
+
+/// What a queue was when it was first looked at.
+#[derive(Clone, Copy)]
+pub struct Begun {
+    /// How long; [`UNKNOWN_LEN`] where that is not kept, or it was not looked at yet.
+    pub len: u32,
+    /// The tail of a pipe, from which its packets have their places; 0 for others.
+    pub tail: u32,
+}
+
+impl Begun {
+    /// It was not looked at yet.
+    pub const NOT_YET: Self = Self { len: UNKNOWN_LEN, tail: 0 };
 }
 
 /// What came of a walk.
@@ -82,7 +95,7 @@ pub struct Walked {
 /// The packets of a queue, for as long as the queue is looked at.
 pub struct Packets<'a> {
     first: u32,
-    len: u32,
+    begun: Begun,
     queue: PhantomData<&'a ()>,
 }
 
@@ -90,21 +103,20 @@ impl<'a> Packets<'a> {
     /// All those of the queue that is kept in the map.
     #[inline(always)]
     pub fn of(_queue: &'a Queue<'_>) -> Self {
-        Self { first: 0, len: UNKNOWN_LEN, queue: PhantomData }
+        Self { first: 0, begun: Begun::NOT_YET, queue: PhantomData }
     }
 
-    /// Those from the one in this place on, of a queue that was this long when it was first
-    /// looked at.
+    /// Those from the one in this place on, of a queue that was so when it was first looked at.
     #[inline(always)]
-    pub fn resume(self, first: u32, len: u32) -> Self {
-        Self { first, len, ..self }
+    pub fn resume(self, first: u32, begun: Begun) -> Self {
+        Self { first, begun, ..self }
     }
 
     /// Calls `step` with each packet.
     #[inline(always)]
     pub fn for_each(self, mut step: impl for<'step> FnMut(Packet<'step>) -> Step) -> Walked {
         let Some(walk) = emit::packets_walk() else { return Walked { bits: 0, ended: false } };
-        repeat(crib_walk_begin(self.first, self.len), |_| {
+        repeat(crib_walk_begin(self.first, self.begun.len, self.begun.tail), |_| {
             let node = match Go::of(crib_walk_next()) {
                 Go::In => walk.at,
                 // A tree's packet has its node in it.
@@ -128,12 +140,11 @@ impl<'a> Packets<'a> {
     }
 }
 
-/// Sets the walk to the beginning of the queue that is kept in the map, which was this long, or
-/// is to be asked how long it is; how many steps it may take. A global function: see
-/// [`crate::level`].
+/// Sets the walk to the beginning of the queue that is kept in the map, which was so long and had
+/// this tail ([`Begun`]); how many steps it may take. A global function: see [`crate::level`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn crib_walk_begin(first: u32, len: u32) -> u32 {
+pub extern "C" fn crib_walk_begin(first: u32, len: u32, tail: u32) -> u32 {
     let Some(walk) = emit::packets_walk() else { return 0 };
     let Some(queue) = emit::kept_queue() else { return 0 };
     walk.first = first;
@@ -142,16 +153,18 @@ pub extern "C" fn crib_walk_begin(first: u32, len: u32) -> u32 {
     walk.bits = 0;
     walk.ended = 0;
     walk.before = queue.head.address();
-    walk.len = if len == UNKNOWN_LEN { queue.len().or_zero() } else { len };
+    walk.len = len;
+    walk.tail = tail;
+    if len == UNKNOWN_LEN {
+        let now = queue.begin();
+        walk.tail = now.tail;
+        walk.len = if now.len == UNKNOWN_LEN { 0 } else { now.len };
+    }
     let (node, mut times) = match queue.links {
         Links::List => (queue.head.get::<u64>(offset!(queue_next)), walk.len),
         Links::Chain => (queue.head.get(0), QUEUE_PACKETS),
         Links::Tree => (queue.head.get(0), QUEUE_PACKETS * rbtree::TURNS),
-        Links::Ring => {
-            walk.tail = queue.head.get(offset!(pipe_tail)).or_zero();
-            walk.mask = queue.head.get::<u32>(offset!(pipe_ring_size)).or_zero().wrapping_sub(1);
-            (Value::of(1), walk.len)
-        }
+        Links::Ring => (Value::of(1), walk.len),
     };
     if !matches!(queue.links, Links::List | Links::Ring) {
         // They keep no length, or none that bounds a walk.
@@ -251,42 +264,80 @@ fn tree(walk: &mut Walk) -> Go {
     }
 }
 
+/// A pipe's packets keep their places: what its readers take moves the tail alone.
 #[inline(always)]
 fn ring(walk: &mut Walk, queue: &Queue<'_>) -> Go {
-    let pipe = queue.head;
-    let head: u32 = pipe.get(offset!(pipe_head)).or_zero();
-    let place = walk.tail.wrapping_add(walk.index);
-    // Both wrap: what is between them is how many buffers there are from this one on.
-    let there = head.wrapping_sub(place);
-    if there == 0 || there > walk.mask.wrapping_add(1) {
-        return end(walk);
-    }
-    if !pipe.get::<u32>(offset!(pipe_tail)).is(walk.tail) {
+    let Some(tail) = queue.head.get::<u32>(offset!(pipe_tail)).ok() else { return torn(walk) };
+    // Both wrap. Of a ring that was made anew in another size it is anything.
+    let taken = tail.wrapping_sub(walk.tail);
+    if taken != 0 {
         walk.bits |= end_bits::TORN;
     }
-    let bufs: u64 = pipe.get(offset!(pipe_bufs)).or_zero();
-    if bufs == 0 {
+    if taken > walk.index {
+        walk.index = taken;
+    }
+    if walk.index >= walk.len {
+        return end(walk);
+    }
+    walk.at = slot(queue, walk.tail.wrapping_add(walk.index));
+    if walk.at == 0 {
+        // It was taken in this moment, or the ring was made anew.
         return torn(walk);
     }
-    let slot = u64::from(place & walk.mask);
-    walk.at = bufs.wrapping_add(slot * u64::from(offset!(pipe_buffer_size)));
     Go::In
 }
 
+/// The buffer of a pipe that this place is in, as long as nobody has taken it; else 0.
+#[inline(always)]
+fn slot(pipe: &Queue<'_>, place: u32) -> u64 {
+    let ring: u32 = pipe.head.get(offset!(pipe_ring_size)).or_zero();
+    let bufs: u64 = pipe.head.get(offset!(pipe_bufs)).or_zero();
+    let tail: Value<u32> = pipe.head.get(offset!(pipe_tail));
+    let there = tail.map(|tail| place.wrapping_sub(tail) < ring);
+    if bufs == 0 || !there.or_zero() {
+        return 0;
+    }
+    // The ring's size is a power of two (pipe_resize_ring).
+    let index = u64::from(place & ring.wrapping_sub(1));
+    bufs.wrapping_add(index * u64::from(offset!(pipe_buffer_size)))
+}
+
+/// Whether the buffer at this address is that of the walk's pipe in this place from where the
+/// walk began, and not taken. A buffer is used for another packet once the tail has passed it,
+/// and all that it says may be the same then.
+#[inline(always)]
+pub fn keeps_place(pipe: &Queue<'_>, address: u64, index: u32) -> bool {
+    let Some(walk) = emit::packets_walk() else { return false };
+    slot(pipe, walk.tail.wrapping_add(index)) == address
+}
+
 impl Queue<'_> {
-    /// Its length as the kernel keeps it; unknown where it keeps none.
+    /// What it is now, as the kernel keeps it.
     #[inline(always)]
-    pub fn len(&self) -> Value<u32> {
+    pub fn begin(&self) -> Begun {
         match self.links {
-            Links::List => self.head.get(offset!(queue_qlen)),
-            Links::Ring => self
-                .head
-                .get::<u32>(offset!(pipe_head))
-                .with(self.head.get::<u32>(offset!(pipe_tail)), u32::wrapping_sub),
+            Links::List => Begun { len: known(self.head.get(offset!(queue_qlen))), tail: 0 },
+            Links::Ring => self.begin_ring(),
             Links::Chain if self.sort == Sort::TcpListener && self.number == queue::ACCEPT => {
-                self.owner.get(offset!(sock_ack_backlog))
+                Begun { len: known(self.owner.get(offset!(sock_ack_backlog))), tail: 0 }
             }
-            Links::Chain | Links::Tree => Value::unknown(),
+            Links::Chain | Links::Tree => Begun::NOT_YET,
         }
     }
+
+    #[inline(always)]
+    fn begin_ring(&self) -> Begun {
+        // In this order: what is taken between the two is among those from the tail on, and
+        // found missing by the walk.
+        let tail: Value<u32> = self.head.get(offset!(pipe_tail));
+        let head: Value<u32> = self.head.get(offset!(pipe_head));
+        let ring: u32 = self.head.get(offset!(pipe_ring_size)).or_zero();
+        let len = head.with(tail, |head, tail| head.wrapping_sub(tail).min(ring));
+        Begun { len: known(len), tail: tail.or_zero() }
+    }
+}
+
+#[inline(always)]
+fn known(len: Value<u32>) -> u32 {
+    if len.ok().is_some() { len.or_zero() } else { UNKNOWN_LEN }
 }

@@ -4,6 +4,7 @@ use crib_common::dump::{ChunkRecord, HeadersRecord, NameRecord, PacketRecord, Tc
 use crib_common::limits::CHUNK_BYTES;
 
 use crate::packet::Identity;
+use crate::packets::Begun;
 use crate::path::Path;
 use crate::queues::{OwnerNumbers, QueueNumbers};
 
@@ -101,8 +102,8 @@ pub struct Progress {
     /// The queue that is next, or being read.
     pub queue: u32,
     pub queue_open: u32,
-    /// How long the queue was when it was begun.
-    pub queue_len: u32,
+    /// What the queue was when it was begun.
+    pub begun: Begun,
     /// What is true of it until now.
     pub queue_bits: u32,
     /// The packet that is next, or being read.

@@ -6,7 +6,7 @@
 //! `hops[0]` the queue and the packet whose bytes are read. Nothing is read twice to see whether
 //! it has changed, and no names and headers are read: it does less than the nested dump.
 
-use crib_common::dump::{ChunkRecord, DumpRequest, QueueRecord, UNKNOWN_LEN, kind};
+use crib_common::dump::{ChunkRecord, DumpRequest, QueueRecord, kind};
 use crib_common::record::RecordHeader;
 
 use crib_ebpf::chunks::Chunk;
@@ -15,6 +15,7 @@ use crib_ebpf::emit::{self, Seq};
 use crib_ebpf::file;
 use crib_ebpf::level::read_chunk;
 use crib_ebpf::packet::Details;
+use crib_ebpf::packets::Begun;
 use crib_ebpf::progress::{BYTES, Dump};
 use crib_ebpf::queues::{Owner, Queue};
 use crib_ebpf::read::below;
@@ -68,11 +69,10 @@ pub unsafe fn packets(context: *const TaskContext) -> i32 {
 
 #[inline(always)]
 fn list(seq: Seq, request: &DumpRequest, queue: &Queue<'_>) {
-    let len = queue.len();
-    let len = if len.ok().is_some() { len.or_zero() } else { UNKNOWN_LEN };
+    let len = queue.begin().len;
     let header = RecordHeader::of::<QueueRecord>(kind::QUEUE, 0);
     seq.write_record(&QueueRecord { header, queue: queue.number, len });
-    queue.packets().resume(request.first_packet, UNKNOWN_LEN).for_each(|packet| {
+    queue.packets().resume(request.first_packet, Begun::NOT_YET).for_each(|packet| {
         if packet.index > request.last_packet {
             return Step::Break;
         }
@@ -110,7 +110,7 @@ pub unsafe fn bytes(context: *const TaskContext) -> i32 {
     queue.keep(&mut dump.queue);
     let Some(kept) = emit::kept_queue() else { return 0 };
     dump.progress.reached = 0;
-    kept.packets().resume(hop.packet, UNKNOWN_LEN).for_each(|packet| {
+    kept.packets().resume(hop.packet, Begun::NOT_YET).for_each(|packet| {
         dump.progress.reached = packet.pointer.address();
         Step::Break
     });

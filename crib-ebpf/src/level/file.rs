@@ -1,6 +1,6 @@
 //! A file: its first records, and its end.
 
-use crib_common::dump::{FileEndRecord, HOPS, UNKNOWN_LEN, dump_bits, end_bits, kind};
+use crib_common::dump::{FileEndRecord, HOPS, dump_bits, end_bits, kind};
 use crib_common::limits::RING_UNIT;
 use crib_common::record::RecordHeader;
 
@@ -9,6 +9,7 @@ use super::queue::close_queue;
 use super::{Go, SMALL, room, send, spend};
 use crate::emit;
 use crate::file::{self, Part, Place};
+use crate::packets::Begun;
 use crate::path::{self, Root};
 use crate::progress::Dump;
 use crate::queues::Owner;
@@ -100,7 +101,7 @@ pub extern "C" fn crib_hop(carrier: u64, number: u32, packet: u32, place: u32) -
     let Some(queue) = owner.queue(number) else { return 0 };
     queue.keep(&mut dump.queue);
     let Some(kept) = emit::kept_queue() else { return 0 };
-    kept.packets().resume(packet, UNKNOWN_LEN).for_each(|packet| {
+    kept.packets().resume(packet, Begun::NOT_YET).for_each(|packet| {
         dump.progress.reached = packet.files().get(place).map_or(0, Kptr::address);
         Step::Break
     });

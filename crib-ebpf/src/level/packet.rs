@@ -65,7 +65,7 @@ pub extern "C" fn crib_packet(address: u64, index: u32) -> u32 {
         ahead::PACKET => dump.progress.ahead.seq == dump.progress.identity.seq(),
         _ => false,
     };
-    if !follows {
+    if !follows || !dump.progress.identity.is_there() {
         dump.progress.queue_bits |= end_bits::TORN;
     }
     packet.fill(&mut dump.packet);

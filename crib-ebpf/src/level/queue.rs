@@ -1,6 +1,6 @@
 //! A queue: its first record, and its end.
 
-use crib_common::dump::{QueueEndRecord, QueueRecord, UNKNOWN_LEN, end_bits, kind};
+use crib_common::dump::{QueueEndRecord, QueueRecord, end_bits, kind};
 use crib_common::record::RecordHeader;
 
 use super::packet::close_packet;
@@ -26,12 +26,11 @@ pub extern "C" fn crib_queue_begin() -> u32 {
     if !room(dump, SMALL) {
         return Go::Stop as u32;
     }
-    let len = queue.len();
-    let len = if len.ok().is_some() { len.or_zero() } else { UNKNOWN_LEN };
+    let begun = queue.begin();
     let progress = &mut dump.progress;
     progress.queue = queue.number;
     progress.queue_open = 1;
-    progress.queue_len = len;
+    progress.begun = begun;
     progress.queue_bits = 0;
     progress.ahead.found = ahead::UNKNOWN;
     progress.ahead.len = 0;
@@ -40,7 +39,7 @@ pub extern "C" fn crib_queue_begin() -> u32 {
     progress.payload = 0;
     progress.memory = 0;
     let header = RecordHeader::of::<QueueRecord>(kind::QUEUE, 0);
-    send(&QueueRecord { header, queue: queue.number, len });
+    send(&QueueRecord { header, queue: queue.number, len: begun.len });
     Go::In as u32
 }
 

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use crib_common::dump::{EndRecord, end_bits, queue};
 use crib_common::limits::{RING_BYTES, RING_UNIT, RUN_PACKETS};
+use rustix::io::write;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::net::{recv, send, socketpair};
+use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 
 use super::super::object::tests::left_out;
 use super::*;
@@ -13,22 +15,43 @@ use crate::decode::{Record, Records};
 
 const MESSAGES: u8 = 20;
 
-/// One message, told from all others.
+/// One message, told from all others by its length too.
 fn put(sender: &OwnedFd, number: u8) {
-    send(sender, &[number; 100], SendFlags::empty()).unwrap();
+    send(sender, &vec![number; 100 + usize::from(number)], SendFlags::empty()).unwrap();
 }
 
 fn take(receiver: &OwnedFd) {
     recv(receiver, &mut [0; 100], RecvFlags::empty()).unwrap();
 }
 
-/// Reads a queue five packets a run, with `between` behind the first one; the first byte of each
+/// Reads a queue five packets a run, with `between` behind the first one; the number of each
 /// packet, and what is true of the queue.
 fn read(between: impl FnOnce(&OwnedFd, &OwnedFd)) -> (Vec<u8>, u32) {
     let (family, sort) = (AddressFamily::UNIX, SocketType::SEQPACKET);
     let (sender, receiver) = socketpair(family, sort, SocketFlags::CLOEXEC, None).unwrap();
     (0..MESSAGES).for_each(|number| put(&sender, number));
+    read_in_two(&receiver, || between(&sender, &receiver))
+}
 
+/// The same of a pipe that has room for [`MESSAGES`] and no more.
+fn read_pipe(between: impl FnOnce(&OwnedFd, &OwnedFd)) -> (Vec<u8>, u32) {
+    let (receiver, sender) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::DIRECT).unwrap();
+    let room = usize::from(MESSAGES).next_power_of_two();
+    assert_eq!(fcntl_setpipe_size(&sender, room * 4096).unwrap(), room * 4096);
+    (0..MESSAGES).for_each(|number| write_one(&sender, number));
+    read_in_two(&receiver, || between(&sender, &receiver))
+}
+
+fn write_one(sender: &OwnedFd, number: u8) {
+    let bytes = vec![number; 100 + usize::from(number)];
+    assert_eq!(write(sender, &bytes).unwrap(), bytes.len());
+}
+
+fn read_one(receiver: &OwnedFd) {
+    assert!(rustix::io::read(receiver, &mut [0; 4096]).unwrap() >= 100);
+}
+
+fn read_in_two(receiver: &OwnedFd, between: impl FnOnce()) -> (Vec<u8>, u32) {
     let mut object = Object::open_with_ring(RING_BYTES).unwrap();
     let mut nested = Nested::open(&mut object, true, RING_BYTES).unwrap();
     let fd = receiver.as_raw_fd() as u32;
@@ -36,7 +59,7 @@ fn read(between: impl FnOnce(&OwnedFd, &OwnedFd)) -> (Vec<u8>, u32) {
         tid: rustix::thread::gettid().as_raw_nonzero().get() as u32,
         first_fd: fd,
         last_fd: fd,
-        queues: 1 << queue::RECEIVE,
+        queues: 1 << queue::RECEIVE | 1 << queue::PIPE,
         last_packet: u32::MAX,
         payload: u32::MAX,
         packets: 5,
@@ -47,13 +70,13 @@ fn read(between: impl FnOnce(&OwnedFd, &OwnedFd)) -> (Vec<u8>, u32) {
     assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
     let mut records = Vec::new();
     nested.drain(&mut records);
-    between(&sender, &receiver);
+    between();
     nested.read_to_end(&mut iterator, &mut records).unwrap();
 
     let (mut numbers, mut bits) = (Vec::new(), 0);
     for record in Records::new(&records) {
         match record.unwrap() {
-            Record::Chunk(_, bytes) => numbers.push(bytes[0]),
+            Record::Packet(packet) => numbers.push(u8::try_from(packet.len - 100).unwrap()),
             Record::QueueEnd(end) => bits = end.bits,
             _ => {}
         }
@@ -80,6 +103,47 @@ fn a_gap_in_a_queue_is_marked() {
         (0..2).for_each(|more| put(sender, MESSAGES + more));
     });
     assert_eq!(numbers[..7], [0, 1, 2, 3, 4, 7, 8]);
+    assert_ne!(bits & end_bits::TORN, 0);
+}
+
+/// A pipe's packets keep their places while those in front of them are taken.
+#[test]
+fn a_pipe_whose_front_is_taken_is_read_on_from_where_it_was() {
+    if left_out("a_pipe_whose_front_is_taken_is_read_on_from_where_it_was") {
+        return;
+    }
+    assert_eq!(read_pipe(|_, _| {}), ((0..MESSAGES).collect(), 0));
+    let (numbers, bits) = read_pipe(|_, receiver| (0..3).for_each(|_| read_one(receiver)));
+    assert_eq!(numbers, (0..MESSAGES).collect::<Vec<_>>());
+    assert_eq!(bits & end_bits::CUT, 0);
+}
+
+#[test]
+fn a_gap_in_a_pipe_is_marked() {
+    if left_out("a_gap_in_a_pipe_is_marked") {
+        return;
+    }
+    let (numbers, bits) = read_pipe(|sender, receiver| {
+        (0..7).for_each(|_| read_one(receiver));
+        (0..7).for_each(|more| write_one(sender, MESSAGES + more));
+    });
+    assert_eq!(numbers, [0, 1, 2, 3, 4].into_iter().chain(7..MESSAGES).collect::<Vec<_>>());
+    assert_ne!(bits & end_bits::TORN, 0);
+}
+
+/// All its buffers are used again: each has another packet.
+#[test]
+fn a_pipe_that_has_gone_round_is_at_its_end() {
+    if left_out("a_pipe_that_has_gone_round_is_at_its_end") {
+        return;
+    }
+    let (numbers, bits) = read_pipe(|sender, receiver| {
+        for more in 0..MESSAGES.next_power_of_two() {
+            read_one(receiver);
+            write_one(sender, MESSAGES + more);
+        }
+    });
+    assert_eq!(numbers, [0, 1, 2, 3, 4]);
     assert_ne!(bits & end_bits::TORN, 0);
 }
 
