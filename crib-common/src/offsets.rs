@@ -196,6 +196,7 @@ kernel_offsets! {
 
     queue_next: member "sk_buff_head.next";
     queue_qlen: member "sk_buff_head.qlen";
+    skb_size: size "sk_buff";
     skb_next: member "sk_buff.next";
     skb_prev: member "sk_buff.prev";
     skb_len: member "sk_buff.len";

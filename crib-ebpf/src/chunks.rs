@@ -9,7 +9,7 @@ use crib_common::offsets::ABSENT;
 
 use crate::emit;
 use crate::packet::{Details, shared_info};
-use crate::packets::Links;
+use crate::queues::is;
 use crate::read::{Kptr, Raw, offset};
 use crate::repeat::{Step, repeat};
 
@@ -40,6 +40,9 @@ pub struct Walk {
     listed: u32,
     /// Which part the piece is of: [`part`].
     part: u32,
+    /// Whether the packet is a pipe's buffer, which is one piece.
+    is_buffer: u32,
+    reserved: u32,
 }
 
 /// The bytes of a packet, for as long as the packet is looked at.
@@ -71,7 +74,7 @@ impl<'a> Chunks<'a> {
     pub fn of(packet: &'a Details<'_>, skip: u32, len: u32) -> Self {
         Self {
             pointer: packet.pointer,
-            is_buffer: packet.queue.links == Links::Ring,
+            is_buffer: packet.is(is::BUFFER),
             skip,
             len,
             start: 0,
@@ -103,17 +106,18 @@ impl<'a> Chunks<'a> {
             offset: self.start,
             listed: 0,
             part: part::LINEAR,
+            is_buffer: u32::from(self.is_buffer),
+            reserved: 0,
         };
         if self.is_buffer {
             buffer(walk, self.pointer);
         }
-        let is_buffer = self.is_buffer;
         repeat(STEPS, |_| {
             if walk.left == 0 {
                 return Step::Break;
             }
             if walk.taken >= walk.len {
-                return next_piece(walk, is_buffer);
+                return next_piece(walk);
             }
             let there = walk.len - walk.taken;
             if walk.skip >= there {
@@ -141,14 +145,14 @@ impl<'a> Chunks<'a> {
 
 /// Sets the walk to the next piece; breaks where there are no more, although bytes are left.
 #[inline(always)]
-fn next_piece(walk: &mut Walk, is_buffer: bool) -> Step {
+fn next_piece(walk: &mut Walk) -> Step {
     walk.taken = 0;
     walk.len = 0;
     walk.address = 0;
     let Some(skb) = Kptr::<Raw>::to(walk.skb) else { return Step::Break };
     let piece = walk.piece;
     walk.piece = piece.wrapping_add(1);
-    if is_buffer {
+    if walk.is_buffer != 0 {
         return Step::Break;
     }
     if piece == 0 {
@@ -159,7 +163,7 @@ fn next_piece(walk: &mut Walk, is_buffer: bool) -> Step {
         walk.address = skb.get(offset!(skb_data)).or_zero();
         return Step::Continue;
     }
-    let Some(shared) = shared_info(skb) else { return Step::Break };
+    let Some(shared) = shared_info(&skb) else { return Step::Break };
     let frags = u32::from(shared.get::<u8>(offset!(shared_nr_frags)).or_zero());
     if piece <= frags && piece <= FRAGS {
         walk.part = if walk.listed == 0 { part::PAGE } else { part::LIST };

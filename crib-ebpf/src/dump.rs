@@ -16,7 +16,6 @@ use crate::emit;
 use crate::file::Place;
 use crate::level::{self, Go};
 use crate::packet::Packet;
-use crate::progress::Dump;
 use crate::queues::{Queue, Queues};
 use crate::repeat::Step;
 use crate::task;
@@ -31,26 +30,28 @@ pub unsafe fn step(context: *const TaskContext) -> i32 {
     // SAFETY: the caller's.
     let Some(task) = (unsafe { Task::of(context) }) else { return 0 };
     let Some(request) = emit::dump_request() else { return 0 };
-    let Some(dump) = emit::dump() else { return 0 };
     let ids = task::ids(task.pointer, task::reader_level());
     if ids.tid != request.tid {
         return 0;
     }
     level::crib_begin(ids.tgid, ids.tid);
     let Some(table) = Table::of(&task) else { return 0 };
+    let Some(dump) = emit::dump() else { return 0 };
+    let (first, last) = (dump.progress.fd, dump.progress.run_end);
     if let Some(files) = TaskFiles::of(&task) {
-        files
-            .between(dump.progress.fd, dump.progress.run_end)
-            .for_each(|file| one_file(dump, &file));
+        files.between(first, last).for_each(|file| one_file(&file));
     }
     level::crib_end(table.address());
+    let Some(dump) = emit::dump() else { return 0 };
     // An iterator's program returns 0 or 1, and the verifier wants to see that.
     if dump.progress.stop != 0 { 1 } else { 0 }
 }
 
 /// A file with all that is in it; breaks where the run has to stop.
 #[inline(always)]
-fn one_file(dump: &mut Dump, file: &File<'_>) -> Step {
+fn one_file(file: &File<'_>) -> Step {
+    // Looked up in each step: what a step captures lies on the stack all the time.
+    let Some(dump) = emit::dump() else { return Step::Break };
     let (fd, found, table) = (file.fd(), file.pointer().address(), file.table().address());
     match Go::of(level::crib_file_begin(fd, found, table)) {
         Go::Stop => return Step::Break,

@@ -3,17 +3,21 @@
 
 use core::marker::PhantomData;
 
-use crib_common::dump::{HeadersRecord, NameRecord, PacketRecord, kind, packet_known, queue};
+use crib_common::dump::{HeadersRecord, NameRecord, PacketRecord, kind, packet_known};
 use crib_common::limits::{FLIGHT_FILES, HEADER_BYTES};
 use crib_common::record::{RecordHeader, UnixRecord};
 
 use crate::chunks::Chunks;
 use crate::emit;
-use crate::packets::{Links, keeps_place};
-use crate::queues::{Queue, Sort};
-use crate::read::{Kptr, Raw, Value, below, copy, copy_16, offset};
+use crate::packets::keeps_place;
+use crate::queues::{Queue, is};
+use crate::read::{Image, Kptr, Members, Raw, Value, below, copy, copy_16, offset, within};
 use crate::repeat::{Step, repeat};
 use crate::socket::{self, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX};
+
+/// Room for a copy of a `struct sk_buff`, which takes 216 to 240 bytes. Of one that is larger, what
+/// lies behind these is unknown.
+pub type Skb = Image<256>;
 
 /// A packet, for as long as one step of a walk.
 pub struct Packet<'a> {
@@ -106,51 +110,29 @@ impl<'a> Details<'a> {
 }
 
 impl Details<'_> {
-    /// Whether it is a `struct sk_buff`.
+    /// Whether this is true of it: one of [`is`].
     #[inline(always)]
-    pub fn is_skb(&self) -> bool {
-        self.queue.links != Links::Ring && !self.is_request()
+    pub fn is(&self, bit: u32) -> bool {
+        self.queue.is(bit)
     }
 
-    /// Whether it is a `struct request_sock`.
+    /// Copies its `struct sk_buff`, if it is one, for what is read of it from there.
     #[inline(always)]
-    fn is_request(&self) -> bool {
-        self.queue.sort == Sort::TcpListener && self.queue.number == queue::ACCEPT
-    }
-
-    /// Whether it is one of TCP's, which have sequence numbers.
-    #[inline(always)]
-    pub fn is_tcp(&self) -> bool {
-        self.queue.sort == Sort::Tcp
-            && matches!(
-                self.queue.number,
-                queue::RECEIVE | queue::WRITE | queue::RETRANSMIT | queue::OUT_OF_ORDER
-            )
-    }
-
-    /// A member of the socket layer's scratch space in it (`skb->cb`).
-    #[inline(always)]
-    fn cb(&self, offset: u16) -> Option<Kptr<Raw>> {
-        self.pointer.member(offset!(skb_cb))?.member(offset)
-    }
-
-    #[inline(always)]
-    fn cb_word(&self, offset: u16) -> Value<u32> {
-        match self.cb(offset) {
-            Some(member) => member.get(0),
-            None => Value::unknown(),
+    pub fn copy_into(&self, skb: &mut Skb) {
+        if self.is(is::SKB) {
+            skb.take(self.pointer, offset!(skb_size));
         }
     }
 
     /// The TCP sequence number that it begins with.
     #[inline(always)]
-    pub fn seq(&self) -> Value<u32> {
-        if self.is_tcp() { self.cb_word(offset!(tcp_cb_seq)) } else { Value::unknown() }
+    pub fn seq(&self, skb: &impl Members) -> Value<u32> {
+        if self.is(is::NUMBERED) { skb.read(cb(offset!(tcp_cb_seq))) } else { Value::unknown() }
     }
 
     /// Notes what it is known by now.
     #[inline(always)]
-    pub fn identify(&self, identity: &mut Identity) {
+    pub fn identify(&self, skb: &Skb, identity: &mut Identity) {
         let at = self.pointer;
         identity.address = at.address();
         identity.before = 0;
@@ -161,7 +143,7 @@ impl Details<'_> {
         identity.seq = 0;
         identity.end_seq = 0;
         identity.gone = 0;
-        if self.queue.links == Links::Ring {
+        if self.is(is::BUFFER) {
             identity.head = at.get(offset!(pipe_buffer_page)).or_zero();
             identity.data_len = at.get(offset!(pipe_buffer_offset)).or_zero();
             identity.len = at.get(offset!(pipe_buffer_len)).or_zero();
@@ -169,19 +151,20 @@ impl Details<'_> {
             // fills it then, a reader empties it first and gives it back then.
             let there = identity.len != 0 && keeps_place(&self.queue, at.address(), self.index);
             identity.gone = u32::from(!there);
-        } else if self.is_request() {
+        } else if self.is(is::REQUEST) {
             identity.head = at.get(offset!(request_sk)).or_zero();
         } else {
-            identity.head = at.get(offset!(skb_head)).or_zero();
-            identity.data = at.get(offset!(skb_data)).or_zero();
-            identity.len = at.get(offset!(skb_len)).or_zero();
-            identity.data_len = at.get(offset!(skb_data_len)).or_zero();
-            if self.queue.links == Links::List {
-                identity.before = at.get(offset!(skb_prev)).or_zero();
+            identity.gone = u32::from(!skb.is_known());
+            identity.head = skb.read(offset!(skb_head)).or_zero();
+            identity.data = skb.read(offset!(skb_data)).or_zero();
+            identity.len = skb.read(offset!(skb_len)).or_zero();
+            identity.data_len = skb.read(offset!(skb_data_len)).or_zero();
+            if self.is(is::LISTED) {
+                identity.before = skb.read(offset!(skb_prev)).or_zero();
             }
-            if self.is_tcp() {
-                identity.seq = self.seq().or_zero();
-                identity.end_seq = self.cb_word(offset!(tcp_cb_end_seq)).or_zero();
+            if self.is(is::NUMBERED) {
+                identity.seq = self.seq(skb).or_zero();
+                identity.end_seq = skb.read(cb(offset!(tcp_cb_end_seq))).or_zero();
             }
         }
     }
@@ -193,7 +176,7 @@ impl Details<'_> {
     pub fn is_same(&self, known: &Identity, now: &Identity) -> bool {
         let is_first = now.before == self.queue.head.address();
         // A writer appends to a pipe's last buffer.
-        let has_grown = self.queue.links == Links::Ring && now.len > known.len;
+        let has_grown = self.is(is::BUFFER) && now.len > known.len;
         (now.before == known.before || is_first)
             && (now.len == known.len || has_grown)
             && now.address == known.address
@@ -209,44 +192,45 @@ impl Details<'_> {
     /// Bytes that its reader has taken already: unix streams note them in the packet, TCP in
     /// the socket.
     #[inline(always)]
-    fn consumed(&self, len: u32) -> u32 {
-        let consumed = match (self.queue.sort, self.queue.number) {
-            (Sort::Unix, queue::RECEIVE) => self.cb_word(offset!(unix_cb_consumed)).or_zero(),
-            (Sort::Mptcp, queue::RECEIVE) => self.cb_word(offset!(mptcp_cb_offset)).or_zero(),
-            (Sort::Tcp, queue::RECEIVE) => {
-                let copied: Value<u32> = self.queue.owner.get(offset!(tcp_copied_seq));
-                let first = self.cb_word(offset!(tcp_cb_seq));
-                // Negative, and so huge, for all but the packet that is being read.
-                copied.with(first, u32::wrapping_sub).or_zero()
-            }
-            _ => 0,
+    fn consumed(&self, skb: &impl Members, len: u32) -> u32 {
+        let consumed = if self.is(is::TAKEN_UNIX) {
+            skb.read(cb(offset!(unix_cb_consumed))).or_zero()
+        } else if self.is(is::TAKEN_TCP) {
+            let copied: Value<u32> = self.queue.owner.get(offset!(tcp_copied_seq));
+            let first = skb.read(cb(offset!(tcp_cb_seq)));
+            // Negative, and so huge, for all but the packet that is being read.
+            copied.with(first, u32::wrapping_sub).or_zero()
+        } else if self.is(is::TAKEN_MPTCP) {
+            skb.read(cb(offset!(mptcp_cb_offset))).or_zero()
+        } else {
+            0
         };
         if consumed <= len { consumed } else { 0 }
     }
 
     /// Bytes that a reader would get of it.
     #[inline(always)]
-    pub fn len(&self) -> Value<u32> {
-        if self.queue.links == Links::Ring {
+    pub fn len(&self, skb: &Skb) -> Value<u32> {
+        if self.is(is::BUFFER) {
             return self.pointer.get(offset!(pipe_buffer_len));
         }
         // A connection that waits is no payload.
-        if self.queue.number == queue::ACCEPT {
+        if self.is(is::CONNECTION) {
             return Value::of(0);
         }
-        let len = self.pointer.get::<u32>(offset!(skb_len));
-        len.map(|len| len - self.consumed(len))
+        let len = skb.read::<u32>(offset!(skb_len));
+        len.map(|len| len - self.consumed(skb, len))
     }
 
     /// Memory that is charged for it.
     #[inline(always)]
-    pub fn truesize(&self) -> Value<u32> {
-        if self.is_skb() { self.pointer.get(offset!(skb_truesize)) } else { Value::unknown() }
+    pub fn truesize(&self, skb: &Skb) -> Value<u32> {
+        if self.is(is::SKB) { skb.read(offset!(skb_truesize)) } else { Value::unknown() }
     }
 
     /// Fills in its record.
     #[inline(always)]
-    pub fn fill(&self, record: &mut PacketRecord) {
+    pub fn fill(&self, skb: &Skb, record: &mut PacketRecord) {
         let at = self.pointer;
         let mut known = 0;
         record.header = RecordHeader::of::<PacketRecord>(kind::PACKET, 0);
@@ -268,103 +252,83 @@ impl Details<'_> {
         record.packet_type = 0;
         record.from = [0; 16];
         record.len = 0;
-        record.truesize = self.truesize().note(&mut known, packet_known::TRUESIZE);
-        if self.queue.links == Links::Ring {
+        record.truesize = self.truesize(skb).note(&mut known, packet_known::TRUESIZE);
+        if self.is(is::BUFFER) {
             record.page = at.get(offset!(pipe_buffer_page)).or_zero();
-            record.len = self.len().note(&mut known, packet_known::LEN);
-        } else if self.is_request() {
-            record.len = self.len().note(&mut known, packet_known::LEN);
+            record.len = self.len(skb).note(&mut known, packet_known::LEN);
+        } else if self.is(is::REQUEST) {
+            record.len = self.len(skb).note(&mut known, packet_known::LEN);
             self.fill_request(record, &mut known);
         } else {
-            self.fill_skb(record, &mut known);
+            self.fill_skb(skb, record, &mut known);
         }
         record.known = known;
     }
 
     #[inline(always)]
-    fn fill_skb(&self, record: &mut PacketRecord, known: &mut u32) {
-        let skb = self.pointer;
-        let len: Value<u32> = skb.get(offset!(skb_len));
-        let of_len = len.map(|len| self.taken_and_left(len));
+    fn fill_skb(&self, skb: &Skb, record: &mut PacketRecord, known: &mut u32) {
+        let len: Value<u32> = skb.read(offset!(skb_len));
+        let of_len = len.map(|len| self.taken_and_left(skb, len));
         (record.consumed, record.len) = of_len.note(known, packet_known::LEN);
-        let paged: Value<u32> = skb.get(offset!(skb_data_len));
+        let paged: Value<u32> = skb.read(offset!(skb_data_len));
         record.paged = paged.or_zero();
         record.linear = len.with(paged, u32::wrapping_sub).note(known, packet_known::PARTS);
         if let Some(shared) = shared_info(skb) {
             record.frags = u32::from(shared.get::<u8>(offset!(shared_nr_frags)).or_zero());
         }
         // Of what is sent it is another clock's, or a plan for when to send.
-        if matches!(
-            self.queue.number,
-            queue::RECEIVE | queue::READER | queue::ERROR | queue::OUT_OF_ORDER
-        ) {
-            let time: i64 = skb.get(offset!(skb_tstamp)).or_zero();
+        if self.is(is::STAMPED) {
+            let time: i64 = skb.read(offset!(skb_tstamp)).or_zero();
             record.time = Value::when(time > 0, time).note(known, packet_known::TIME);
         }
-        if self.is_tcp() {
-            let end = self.cb_word(offset!(tcp_cb_end_seq));
-            record.seq = self
-                .cb_word(offset!(tcp_cb_seq))
-                .with(end, |seq, _| seq)
+        if self.is(is::NUMBERED) {
+            let end = skb.read(cb(offset!(tcp_cb_end_seq)));
+            record.seq = skb
+                .read(cb(offset!(tcp_cb_seq)))
+                .with(end, |seq: u32, _: u32| seq)
                 .note(known, packet_known::SEQ);
             record.end_seq = end.or_zero();
-            let flags: Value<u8> = match self.cb(offset!(tcp_cb_flags)) {
-                // A byte until Linux 6.15, then two, of which the low one is the same.
-                Some(flags) => flags.get(0),
-                None => Value::unknown(),
-            };
+            // A byte until Linux 6.15, then two, of which the low one is the same.
+            let flags: Value<u8> = skb.read(cb(offset!(tcp_cb_flags)));
             record.tcp_flags = u32::from(flags.note(known, packet_known::TCP_FLAGS));
         }
     }
 
     /// Fills in what the family of a socket says of who sent a packet to it.
     #[inline(always)]
-    pub fn fill_sender(&self, record: &mut PacketRecord) {
+    pub fn fill_sender(&self, skb: &Skb, record: &mut PacketRecord) {
         let mut known = record.known;
-        self.sender(record, &mut known);
+        self.sender(skb, record, &mut known);
         record.known = known;
     }
 
     #[inline(always)]
-    fn sender(&self, record: &mut PacketRecord, known: &mut u32) {
+    fn sender(&self, skb: &Skb, record: &mut PacketRecord, known: &mut u32) {
         let family: u16 = self.queue.owner.get(offset!(sock_family)).or_zero();
-        let received = matches!(self.queue.number, queue::RECEIVE | queue::READER);
+        let received = self.is(is::RECEIVED);
         match family {
-            AF_UNIX if received || self.queue.number == queue::ACCEPT => {
+            AF_UNIX if received || self.is(is::CONNECTION) => {
                 record.from_family = AF_UNIX;
                 *known |= packet_known::FROM;
-                if received && let Some(files) = self.flight() {
+                if received && let Some(files) = flight(skb) {
                     record.files = u32::from(files.get::<u16>(offset!(flight_count)).or_zero());
                 }
                 *known |= packet_known::FILES;
             }
             AF_NETLINK if received => {
                 record.from_family = AF_NETLINK;
-                let portid = self.cb_word(offset!(netlink_cb_portid));
+                let portid = skb.read(cb(offset!(netlink_cb_portid)));
                 socket::put(&mut record.from, 0, portid.note(known, packet_known::FROM));
-                let group = self.cb_word(offset!(netlink_cb_group));
+                let group = skb.read(cb(offset!(netlink_cb_group)));
                 socket::put(&mut record.from, 4, group.or_zero());
             }
-            AF_PACKET if received => self.fill_link_layer(record, known),
+            AF_PACKET if received => fill_link_layer(skb, record, known),
             AF_INET | AF_INET6 if received => {
-                let protocol = self.pointer.get::<u16>(offset!(skb_protocol)).map(u16::from_be);
+                let protocol = skb.read::<u16>(offset!(skb_protocol)).map(u16::from_be);
                 record.protocol = protocol.note(known, packet_known::PROTOCOL);
             }
             _ => {}
         }
-    }
-
-    /// `struct sockaddr_ll`, which `packet_rcv` leaves in the packet (packet(7)).
-    #[inline(always)]
-    fn fill_link_layer(&self, record: &mut PacketRecord, known: &mut u32) {
-        let Some(address) = self.cb(offset!(packet_cb_sockaddr)) else { return };
-        record.from_family = AF_PACKET;
-        let protocol = address.get::<u16>(2).map(u16::from_be);
-        record.protocol = protocol.note(known, packet_known::PROTOCOL);
-        let ifindex = address.get::<u32>(4);
-        socket::put(&mut record.from, 0, ifindex.note(known, packet_known::FROM));
-        record.from_port = address.get(8).or_zero();
-        record.packet_type = u16::from(address.get::<u8>(10).or_zero());
     }
 
     /// A connection that waits: its other end.
@@ -385,13 +349,13 @@ impl Details<'_> {
 
     /// The name of the unix socket that sent it; of one that waits to be accepted, its client's.
     #[inline(always)]
-    pub fn fill_name(&self, record: &mut NameRecord) {
+    pub fn fill_name(&self, skb: &Skb, record: &mut NameRecord) {
         record.header = RecordHeader::of::<NameRecord>(kind::NAME, 0);
         record.reserved = 0;
         record.len = UnixRecord::UNKNOWN;
-        let Some(sk) = self.pointer.get::<u64>(offset!(skb_sk)).ok() else { return };
+        let Some(sk) = skb.read::<u64>(offset!(skb_sk)).ok() else { return };
         let Some(sender) = Kptr::<Raw>::to(sk) else { return };
-        let sender = if self.queue.number == queue::ACCEPT {
+        let sender = if self.is(is::CONNECTION) {
             // The packet is charged to the new socket, whose peer is the client.
             sender.follow(offset!(unix_peer))
         } else {
@@ -405,14 +369,13 @@ impl Details<'_> {
     /// The headers that the layers below have left in front of the payload; false where there
     /// are none.
     #[inline(always)]
-    pub fn fill_headers(&self, record: &mut HeadersRecord) -> bool {
-        let skb = self.pointer;
+    pub fn fill_headers(&self, skb: &Skb, record: &mut HeadersRecord) -> bool {
         record.header = RecordHeader::of::<HeadersRecord>(kind::HEADERS, 0);
         record.len = 0;
-        let head: u64 = skb.get(offset!(skb_head)).or_zero();
-        let data: u64 = skb.get(offset!(skb_data)).or_zero();
-        let Some(network) = skb.get::<u16>(offset!(skb_network_header)).ok() else { return false };
-        let transport: u16 = skb.get(offset!(skb_transport_header)).or_zero();
+        let head: u64 = skb.read(offset!(skb_head)).or_zero();
+        let data: u64 = skb.read(offset!(skb_data)).or_zero();
+        let Some(network) = skb.read::<u16>(offset!(skb_network_header)).ok() else { return false };
+        let transport: u16 = skb.read(offset!(skb_transport_header)).or_zero();
         let start = head.wrapping_add(u64::from(network));
         let len = data.wrapping_sub(start);
         let Some(start) = Kptr::<Raw>::to(start) else { return false };
@@ -430,31 +393,16 @@ impl Details<'_> {
     #[inline(always)]
     pub fn has_headers(&self) -> bool {
         let family: u16 = self.queue.owner.get(offset!(sock_family)).or_zero();
-        matches!(family, AF_INET | AF_INET6)
-            && matches!(
-                self.queue.number,
-                queue::RECEIVE
-                    | queue::READER
-                    | queue::OUT_OF_ORDER
-                    | queue::BACKLOG
-                    | queue::ERROR
-            )
-    }
-
-    /// The files in flight in it (`struct scm_fp_list`).
-    #[inline(always)]
-    fn flight(&self) -> Option<Kptr<Raw>> {
-        let files = self.cb(offset!(unix_cb_files))?;
-        Kptr::to(files.get(0).or_zero())
+        matches!(family, AF_INET | AF_INET6) && self.is(is::HEADED)
     }
 
     /// The file in flight in this place.
     #[inline(always)]
     fn file(&self, place: u32) -> Option<Kptr<Raw>> {
-        if self.queue.sort != Sort::Unix || self.queue.number != queue::RECEIVE {
+        if !self.is(is::CARRIER) {
             return None;
         }
-        let list = self.flight()?;
+        let list = flight(&self.pointer)?;
         if place >= u32::from(list.get::<u16>(offset!(flight_count)).or_zero()) {
             return None;
         }
@@ -466,19 +414,20 @@ impl Details<'_> {
     /// Of a packet of this length, how much its reader has taken and how much is left: looked at
     /// once, so that the two go together.
     #[inline(always)]
-    fn taken_and_left(&self, len: u32) -> (u32, u32) {
+    fn taken_and_left(&self, skb: &impl Members, len: u32) -> (u32, u32) {
         // A connection that waits is no payload.
-        if self.queue.number == queue::ACCEPT {
+        if self.is(is::CONNECTION) {
             return (0, 0);
         }
-        let taken = self.consumed(len);
+        let taken = self.consumed(skb, len);
         (taken, len - taken)
     }
 
     /// Its payload as it is now, `most` bytes at most.
     #[inline(always)]
     pub fn payload(&self, most: u32) -> Chunks<'_> {
-        let (taken, left) = self.taken_and_left(self.pointer.get(offset!(skb_len)).or_zero());
+        let len = self.pointer.get(offset!(skb_len)).or_zero();
+        let (taken, left) = self.taken_and_left(&self.pointer, len);
         Chunks::of(self, taken, left.min(most))
     }
 
@@ -490,12 +439,37 @@ impl Details<'_> {
     }
 }
 
+/// The offset of a member of the socket layer's scratch space in a packet (`skb->cb`).
+#[inline(always)]
+fn cb(member: u16) -> u16 {
+    within(offset!(skb_cb), member)
+}
+
+/// The files in flight in a unix socket's packet (`struct scm_fp_list`).
+#[inline(always)]
+fn flight(skb: &impl Members) -> Option<Kptr<Raw>> {
+    Kptr::to(skb.read(cb(offset!(unix_cb_files))).or_zero())
+}
+
+/// `struct sockaddr_ll`, which `packet_rcv` leaves in the packet (packet(7)).
+#[inline(always)]
+fn fill_link_layer(skb: &Skb, record: &mut PacketRecord, known: &mut u32) {
+    let member = |offset| cb(within(offset!(packet_cb_sockaddr), offset));
+    record.from_family = AF_PACKET;
+    let protocol = skb.read::<u16>(member(2)).map(u16::from_be);
+    record.protocol = protocol.note(known, packet_known::PROTOCOL);
+    let ifindex = skb.read::<u32>(member(4));
+    socket::put(&mut record.from, 0, ifindex.note(known, packet_known::FROM));
+    record.from_port = skb.read(member(8)).or_zero();
+    record.packet_type = u16::from(skb.read::<u8>(member(10)).or_zero());
+}
+
 /// The shared part of a packet (`skb_shinfo`): where its fragments are.
 #[inline(always)]
-pub fn shared_info(skb: Kptr<Raw>) -> Option<Kptr<Raw>> {
-    let head: u64 = skb.get(offset!(skb_head)).or_zero();
+pub fn shared_info(skb: &impl Members) -> Option<Kptr<Raw>> {
+    let head: u64 = skb.read(offset!(skb_head)).or_zero();
     // An offset from the head, as all 64-bit kernels have it (NET_SKBUFF_DATA_USES_OFFSET).
-    let end: u32 = skb.get::<u32>(offset!(skb_end)).ok()?;
+    let end: u32 = skb.read::<u32>(offset!(skb_end)).ok()?;
     if head == 0 {
         return None;
     }

@@ -6,13 +6,13 @@
 
 use core::marker::PhantomData;
 
-use crib_common::dump::{UNKNOWN_LEN, end_bits, queue};
+use crib_common::dump::{UNKNOWN_LEN, end_bits};
 use crib_common::limits::QUEUE_PACKETS;
 
 use crate::emit;
 use crate::level::Go;
 use crate::packet::Packet;
-use crate::queues::{Queue, Sort};
+use crate::queues::{Queue, is};
 use crate::rbtree;
 use crate::read::{Kptr, Raw, Value, offset};
 use crate::repeat::{Step, repeat};
@@ -238,8 +238,7 @@ fn list(walk: &mut Walk, queue: &Queue<'_>) -> Go {
 #[inline(always)]
 fn chain(walk: &mut Walk, queue: &Queue<'_>) -> Go {
     let Some(node) = Kptr::<Raw>::to(walk.at) else { return end(walk) };
-    let is_request = queue.sort == Sort::TcpListener && queue.number == queue::ACCEPT;
-    let link = if is_request { offset!(request_next) } else { offset!(skb_next) };
+    let link = if queue.is(is::REQUEST) { offset!(request_next) } else { offset!(skb_next) };
     let Some(next) = node.get::<u64>(link).ok() else { return torn(walk) };
     walk.next = next;
     Go::In
@@ -318,7 +317,7 @@ impl Queue<'_> {
         match self.links {
             Links::List => Begun { len: known(self.head.get(offset!(queue_qlen))), tail: 0 },
             Links::Ring => self.begin_ring(),
-            Links::Chain if self.sort == Sort::TcpListener && self.number == queue::ACCEPT => {
+            Links::Chain if self.is(is::REQUEST) => {
                 Begun { len: known(self.owner.get(offset!(sock_ack_backlog))), tail: 0 }
             }
             Links::Chain | Links::Tree => Begun::NOT_YET,

@@ -3,7 +3,7 @@
 use crib_common::dump::{ChunkRecord, HeadersRecord, NameRecord, PacketRecord, TcpRecord};
 use crib_common::limits::CHUNK_BYTES;
 
-use crate::packet::Identity;
+use crate::packet::{Identity, Skb};
 use crate::packets::Begun;
 use crate::path::Path;
 use crate::queues::{OwnerNumbers, QueueNumbers};
@@ -23,6 +23,8 @@ pub struct Dump {
     pub owner: OwnerNumbers,
     /// The queue that is being read.
     pub queue: QueueNumbers,
+    /// The packet that is being read, as it was when it was begun, and at last as it is now.
+    pub skb: Skb,
     pub path: Path,
     pub tcp: TcpRecord,
     pub packet: PacketRecord,

@@ -77,7 +77,7 @@ pub struct QueueNumbers {
     number: u32,
     sort: u32,
     links: u32,
-    reserved: u32,
+    bits: u32,
 }
 
 impl QueueNumbers {
@@ -93,6 +93,7 @@ impl QueueNumbers {
             owner: Kptr::to(now.owner)?,
             head: Kptr::to(now.head)?,
             links: Links::from_number(now.links),
+            bits: now.bits,
             of: PhantomData,
         })
     }
@@ -164,20 +165,38 @@ impl Owner {
     fn own_queue(self, number: u32) -> Option<Queue<'static>> {
         let at = |offset| self.pointer.member(offset);
         use Links::{Chain, List, Ring, Tree};
-        let (head, links) = match (number, self.sort) {
-            (queue::PIPE, Sort::Pipe) => (Some(self.pointer), Ring),
+        let (head, links, bits) = match (number, self.sort) {
+            (queue::PIPE, Sort::Pipe) => (Some(self.pointer), Ring, is::BUFFER),
             (_, Sort::Pipe) | (queue::PIPE, _) => return None,
-            (queue::ACCEPT, Sort::UnixListener) => (at(offset!(sock_receive_queue)), List),
-            (queue::ACCEPT, Sort::TcpListener) => (at(offset!(icsk_accept_head)), Chain),
+            (queue::ACCEPT, Sort::UnixListener) => {
+                (at(offset!(sock_receive_queue)), List, is::LISTED_SKB | is::CONNECTION)
+            }
+            (queue::ACCEPT, Sort::TcpListener) => {
+                (at(offset!(icsk_accept_head)), Chain, is::REQUEST | is::CONNECTION)
+            }
             (queue::ACCEPT, _) | (queue::RECEIVE, Sort::UnixListener) => return None,
-            (queue::RECEIVE, _) => (at(offset!(sock_receive_queue)), List),
-            (queue::READER, Sort::Udp) => (at(offset!(udp_reader_queue)), List),
-            (queue::RETRANSMIT, Sort::Tcp) => (at(offset!(sock_rtx_queue)), Tree),
-            (queue::OUT_OF_ORDER, Sort::Mptcp) => (at(offset!(mptcp_out_of_order)), Tree),
-            (queue::OUT_OF_ORDER, Sort::Tcp) => (at(offset!(tcp_out_of_order)), Tree),
-            (queue::WRITE, _) => (at(offset!(sock_write_queue)), List),
-            (queue::ERROR, _) => (at(offset!(sock_error_queue)), List),
-            (queue::BACKLOG, _) => (at(offset!(sock_backlog_head)), Chain),
+            (queue::RECEIVE, _) => (
+                at(offset!(sock_receive_queue)),
+                List,
+                is::LISTED_SKB | is::COME | is::RECEIVED | is::NUMBERED | is::TAKEN | is::CARRIER,
+            ),
+            (queue::READER, Sort::Udp) => {
+                (at(offset!(udp_reader_queue)), List, is::LISTED_SKB | is::COME | is::RECEIVED)
+            }
+            (queue::RETRANSMIT, Sort::Tcp) => {
+                (at(offset!(sock_rtx_queue)), Tree, is::SKB | is::NUMBERED)
+            }
+            (queue::OUT_OF_ORDER, Sort::Mptcp) => {
+                (at(offset!(mptcp_out_of_order)), Tree, is::SKB | is::COME)
+            }
+            (queue::OUT_OF_ORDER, Sort::Tcp) => {
+                (at(offset!(tcp_out_of_order)), Tree, is::SKB | is::COME | is::NUMBERED)
+            }
+            (queue::WRITE, _) => {
+                (at(offset!(sock_write_queue)), List, is::LISTED_SKB | is::NUMBERED)
+            }
+            (queue::ERROR, _) => (at(offset!(sock_error_queue)), List, is::LISTED_SKB | is::COME),
+            (queue::BACKLOG, _) => (at(offset!(sock_backlog_head)), Chain, is::SKB | is::HEADED),
             _ => return None,
         };
         Some(Queue {
@@ -186,6 +205,7 @@ impl Owner {
             owner: self.pointer,
             head: head?,
             links,
+            bits: bits & !is::never(self.sort),
             of: PhantomData,
         })
     }
@@ -231,7 +251,69 @@ pub struct Queue<'a> {
     pub head: Kptr<Raw>,
     /// How its packets hang together.
     pub links: Links,
+    /// What is true of its packets: of [`is`].
+    bits: u32,
     of: PhantomData<&'a ()>,
+}
+
+/// What may be true of the packets of a queue.
+///
+/// Found out once a queue, and asked a bit at a time: what is made of its number and its owner's
+/// sort wherever it is needed stays in a register as one of several constants, and the verifier
+/// looks at all that follows once for each of them.
+pub mod is {
+    use super::Sort;
+    use crate::read::below;
+
+    /// A `struct sk_buff`.
+    pub const SKB: u32 = 1 << 0;
+    /// A `struct request_sock`.
+    pub const REQUEST: u32 = 1 << 1;
+    /// A buffer of a pipe.
+    pub const BUFFER: u32 = 1 << 2;
+    /// In a list.
+    pub const LISTED: u32 = 1 << 3;
+    /// One of TCP's, which have sequence numbers.
+    pub const NUMBERED: u32 = 1 << 4;
+    /// A connection that waits, which is no payload.
+    pub const CONNECTION: u32 = 1 << 5;
+    /// Of a unix socket, which notes in it how much its reader has taken.
+    pub const TAKEN_UNIX: u32 = 1 << 6;
+    /// Of MPTCP, which does so as well.
+    pub const TAKEN_MPTCP: u32 = 1 << 7;
+    /// Of TCP, which notes that in the socket.
+    pub const TAKEN_TCP: u32 = 1 << 8;
+    /// Waiting to be read.
+    pub const RECEIVED: u32 = 1 << 9;
+    /// Stamped with the time when it came.
+    pub const STAMPED: u32 = 1 << 10;
+    /// With headers in front of it, where its family has such.
+    pub const HEADED: u32 = 1 << 11;
+    /// One that may have files in flight.
+    pub const CARRIER: u32 = 1 << 12;
+
+    pub(super) const LISTED_SKB: u32 = SKB | LISTED;
+    pub(super) const COME: u32 = STAMPED | HEADED;
+    pub(super) const TAKEN: u32 = TAKEN_UNIX | TAKEN_MPTCP | TAKEN_TCP;
+
+    const UNIX: u32 = TAKEN_UNIX | CARRIER;
+    const TCP: u32 = TAKEN_TCP | NUMBERED;
+
+    /// What is never true in a queue of each [`Sort`]: in a table, which is no branch.
+    static NEVER: [u32; 16] = {
+        let mut never = [UNIX | TCP | TAKEN_MPTCP; 16];
+        never[Sort::Unix as usize] = TCP | TAKEN_MPTCP;
+        never[Sort::Tcp as usize] = UNIX | TAKEN_MPTCP;
+        never[Sort::Mptcp as usize] = UNIX | TCP;
+        never
+    };
+
+    #[inline(always)]
+    pub(super) fn never(sort: Sort) -> u32 {
+        let entry = &NEVER[below::<16>(sort as u32) as usize];
+        // SAFETY: a reference is readable. Volatile, so that it is looked up.
+        unsafe { (&raw const *entry).read_volatile() }
+    }
 }
 
 impl<'a> Queue<'a> {
@@ -244,10 +326,16 @@ impl<'a> Queue<'a> {
             number: self.number,
             sort: self.sort as u32,
             links: self.links as u32,
-            reserved: 0,
+            bits: self.bits,
         };
         // SAFETY: a reference is writable. Volatile as in `QueueNumbers::queue`.
         unsafe { (&raw mut *numbers).write_volatile(kept) };
+    }
+
+    /// Whether this is true of its packets: one of [`is`].
+    #[inline(always)]
+    pub fn is(&self, bit: u32) -> bool {
+        self.bits & bit != 0
     }
 
     /// Its packets.

@@ -12,6 +12,7 @@
 
 use core::ffi::c_void;
 use core::marker::PhantomData;
+use core::ops::{BitAnd, BitOrAssign};
 use core::ptr::NonNull;
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
@@ -40,23 +41,41 @@ pub fn injected(field: impl FnOnce(&'static KernelOffsets) -> *const u16) -> u16
 }
 
 /// Something that was read, or not: then it is 0, and known not to be known.
-#[derive(Clone, Copy, Default)]
+///
+/// Whether it is known is a mask and not a `bool`, so that noting it takes no branch: each branch
+/// doubles what the verifier may have to look at behind it.
+#[derive(Clone, Copy)]
 pub struct Value<T> {
-    known: bool,
+    /// Nothing where it is known, all bits where it is not.
+    unknown: u64,
     value: T,
+}
+
+impl<T: Copy + Default> Default for Value<T> {
+    #[inline(always)]
+    fn default() -> Self {
+        Self::unknown()
+    }
 }
 
 impl<T: Copy + Default> Value<T> {
     /// What is known.
     #[inline(always)]
     pub fn of(value: T) -> Self {
-        Self { known: true, value }
+        Self { unknown: 0, value }
+    }
+
+    /// What a helper has read that returned this: a negative number, and then zeros, where it
+    /// failed.
+    #[inline(always)]
+    pub fn returned(result: i64, value: T) -> Self {
+        Self { unknown: (result >> 63) as u64, value }
     }
 
     /// Something that is not known.
     #[inline(always)]
     pub fn unknown() -> Self {
-        Self { known: false, value: T::default() }
+        Self { unknown: u64::MAX, value: T::default() }
     }
 
     /// `value` where it counts, else unknown.
@@ -65,12 +84,15 @@ impl<T: Copy + Default> Value<T> {
         if known { Self::of(value) } else { Self::unknown() }
     }
 
+    #[inline(always)]
+    fn is_known(self) -> bool {
+        self.unknown == 0
+    }
+
     /// The value, 0 where it is unknown; sets `bit` in `known` where it is not.
     #[inline(always)]
-    pub fn note<K: core::ops::BitOrAssign>(self, known: &mut K, bit: K) -> T {
-        if self.known {
-            *known |= bit;
-        }
+    pub fn note<K: Bits>(self, known: &mut K, bit: K) -> T {
+        *known |= bit & K::lowest(!self.unknown);
         self.value
     }
 
@@ -83,7 +105,7 @@ impl<T: Copy + Default> Value<T> {
     /// The value for a branch that is taken at once; see the module's words on `Option`.
     #[inline(always)]
     pub fn ok(self) -> Option<T> {
-        if self.known { Some(self.value) } else { None }
+        if self.is_known() { Some(self.value) } else { None }
     }
 
     /// Whether it is known and equal to `other`.
@@ -92,13 +114,13 @@ impl<T: Copy + Default> Value<T> {
     where
         T: PartialEq,
     {
-        self.known && self.value == other
+        self.is_known() && self.value == other
     }
 
     /// What `f` makes of it.
     #[inline(always)]
     pub fn map<U: Copy + Default>(self, f: impl FnOnce(T) -> U) -> Value<U> {
-        if self.known { Value::of(f(self.value)) } else { Value::unknown() }
+        if self.is_known() { Value::of(f(self.value)) } else { Value::unknown() }
     }
 
     /// What `f` makes of both, where both are known.
@@ -108,11 +130,31 @@ impl<T: Copy + Default> Value<T> {
         other: Value<U>,
         f: impl FnOnce(T, U) -> V,
     ) -> Value<V> {
-        if self.known && other.known {
+        if self.is_known() && other.is_known() {
             Value::of(f(self.value, other.value))
         } else {
             Value::unknown()
         }
+    }
+}
+
+/// A set of bits in a record that says what is known.
+pub trait Bits: Sized + BitOrAssign + BitAnd<Output = Self> {
+    /// Those of this number that fit.
+    fn lowest(bits: u64) -> Self;
+}
+
+impl Bits for u32 {
+    #[inline(always)]
+    fn lowest(bits: u64) -> Self {
+        bits as Self
+    }
+}
+
+impl Bits for u64 {
+    #[inline(always)]
+    fn lowest(bits: u64) -> Self {
+        bits
     }
 }
 
@@ -168,7 +210,7 @@ impl Access for Raw {
             );
             (failed, landing.cast::<T>().read_volatile())
         };
-        Value::when(failed == 0, value)
+        Value::returned(failed, value)
     }
 }
 
@@ -255,6 +297,70 @@ impl<A: Access> Kptr<A> {
         let pointer = unsafe { A::read::<usize>(self.as_ptr().wrapping_add(usize::from(offset))) };
         Self::new(pointer.or_zero() as *const u8)
     }
+}
+
+/// Something whose members can be read.
+pub trait Members {
+    /// Reads a member; unknown where the kernel lacks it or it could not be read.
+    fn read<T: Plain>(&self, offset: u16) -> Value<T>;
+}
+
+impl<A: Access> Members for Kptr<A> {
+    #[inline(always)]
+    fn read<T: Plain>(&self, offset: u16) -> Value<T> {
+        self.get(offset)
+    }
+}
+
+/// A structure of the kernel that is copied at once, into a map: one call to the helper instead
+/// of one for each member.
+#[repr(C, align(8))]
+pub struct Image<const BYTES: usize> {
+    /// Nothing where it was copied, all bits where it could not be; see [`Value`].
+    unknown: u64,
+    bytes: [u8; BYTES],
+}
+
+impl<const BYTES: usize> Image<BYTES> {
+    /// Copies a structure of this size, or what there is room for.
+    #[inline(always)]
+    pub fn take(&mut self, source: Kptr<Raw>, size: u16) {
+        let size = if usize::from(size) < BYTES { u32::from(size) } else { BYTES as u32 };
+        // SAFETY: there is room for `size` bytes, and any bits are valid. The helper checks the
+        // source, and writes zeros where it fails.
+        let result = unsafe {
+            let target = self.bytes.as_mut_ptr().cast::<c_void>();
+            bpf_probe_read_kernel(target, size, source.as_ptr().cast_mut().cast())
+        };
+        self.unknown = (result >> 63) as u64;
+    }
+
+    /// Whether it was copied.
+    #[inline(always)]
+    pub fn is_known(&self) -> bool {
+        self.unknown == 0
+    }
+}
+
+impl<const BYTES: usize> Members for Image<BYTES> {
+    #[inline(always)]
+    fn read<T: Plain>(&self, offset: u16) -> Value<T> {
+        // Absent ones lie behind it as well.
+        if usize::from(offset) + size_of::<T>() > BYTES {
+            return Value::unknown();
+        }
+        // SAFETY: it lies within the bytes, and any bits are valid. Volatile, so that it stays
+        // one load: the verifier knows the offset, but not that it is a multiple of the size.
+        let value =
+            unsafe { self.bytes.as_ptr().add(usize::from(offset)).cast::<T>().read_volatile() };
+        Value { unknown: self.unknown, value }
+    }
+}
+
+/// The offset of a member of a structure that is itself a member, or lies in one's bytes.
+#[inline(always)]
+pub fn within(outer: u16, inner: u16) -> u16 {
+    if outer == ABSENT || inner == ABSENT { ABSENT } else { outer + inner }
 }
 
 /// Types that are valid for any bits.

@@ -17,7 +17,7 @@ use crib_ebpf::level::read_chunk;
 use crib_ebpf::packet::Details;
 use crib_ebpf::packets::Begun;
 use crib_ebpf::progress::{BYTES, Dump};
-use crib_ebpf::queues::{Owner, Queue};
+use crib_ebpf::queues::{Owner, Queue, is};
 use crib_ebpf::read::below;
 use crib_ebpf::repeat::Step;
 use crib_ebpf::task;
@@ -89,9 +89,10 @@ fn list(seq: Seq, request: &DumpRequest, queue: &Queue<'_>) {
 pub extern "C" fn crib_bench_packet(address: u64, index: u32) -> u32 {
     let Some(dump) = emit::dump() else { return 0 };
     let Some(packet) = Details::of(address, index) else { return 0 };
-    packet.fill(&mut dump.packet);
-    if packet.is_skb() {
-        packet.fill_sender(&mut dump.packet);
+    packet.copy_into(&mut dump.skb);
+    packet.fill(&dump.skb, &mut dump.packet);
+    if packet.is(is::SKB) {
+        packet.fill_sender(&dump.skb, &mut dump.packet);
     }
     0
 }

@@ -9,8 +9,8 @@ use super::{Go, room, spend};
 use crate::chunks::Chunk;
 use crate::emit;
 use crate::packet::Details;
-use crate::packets::Links;
 use crate::progress::{BLOCK, BYTES, Dump, ahead};
+use crate::queues::is;
 use crate::read::{Kptr, Raw, below, copy, offset};
 use crate::repeat::{Step, repeat};
 
@@ -52,7 +52,7 @@ pub extern "C" fn crib_ahead(address: u64) -> u32 {
     dump.progress.ahead.found = ahead::UNKNOWN;
     dump.progress.ahead.len = 0;
     let Some(packet) = Details::of(address, 0) else { return 0 };
-    if packet.queue.links != Links::List {
+    if !packet.is(is::LISTED) {
         return 0;
     }
     dump.progress.ahead.found = ahead::NONE;
@@ -65,9 +65,9 @@ pub extern "C" fn crib_ahead(address: u64) -> u32 {
         return 0;
     }
     dump.progress.ahead.found = ahead::PACKET;
-    dump.progress.ahead.seq = next.seq().or_zero();
+    dump.progress.ahead.seq = next.seq(&next.pointer).or_zero();
     // TCP numbers its packets, and appends to the last one.
-    if next.is_tcp() {
+    if next.is(is::NUMBERED) {
         return 0;
     }
     next.payload(request.payload).for_each(|chunk| {

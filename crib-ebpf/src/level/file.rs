@@ -12,7 +12,7 @@ use crate::file::{self, Part, Place};
 use crate::packets::Begun;
 use crate::path::{self, Root};
 use crate::progress::Dump;
-use crate::queues::Owner;
+use crate::queues::{Owner, crib_queue_at};
 use crate::read::{Kptr, Raw, Value, offset};
 use crate::repeat::{Step, repeat};
 use crate::task::{self, Ids};
@@ -98,8 +98,9 @@ pub extern "C" fn crib_hop(carrier: u64, number: u32, packet: u32, place: u32) -
     let Some(dump) = emit::dump() else { return 0 };
     let Some(carrier) = Kptr::<Raw>::to(carrier) else { return 0 };
     let Some(owner) = Owner::of(carrier, file::queue_part(carrier)) else { return 0 };
-    let Some(queue) = owner.queue(number) else { return 0 };
-    queue.keep(&mut dump.queue);
+    if crib_queue_at(owner.pointer.address(), owner.sort as u32, number) == 0 {
+        return 0;
+    }
     let Some(kept) = emit::kept_queue() else { return 0 };
     kept.packets().resume(packet, Begun::NOT_YET).for_each(|packet| {
         dump.progress.reached = packet.files().get(place).map_or(0, Kptr::address);

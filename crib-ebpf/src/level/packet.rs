@@ -8,6 +8,7 @@ use super::{Go, SMALL, room, send};
 use crate::emit;
 use crate::packet::Details;
 use crate::progress::{Dump, ahead};
+use crate::queues::is;
 use crate::socket::AF_UNIX;
 
 /// Begins a packet, or goes on with it; past it where it is not wanted.
@@ -36,9 +37,10 @@ pub extern "C" fn crib_packet_begin(address: u64, index: u32) -> u32 {
     if dump.progress.stop != 0 || !room(dump, SMALL) {
         return Go::Stop as u32;
     }
+    packet.copy_into(&mut dump.skb);
     dump.progress.packets_left -= 1;
-    dump.progress.payload += u64::from(packet.len().or_zero());
-    dump.progress.memory += u64::from(packet.truesize().or_zero());
+    dump.progress.payload += u64::from(packet.len(&dump.skb).or_zero());
+    dump.progress.memory += u64::from(packet.truesize(&dump.skb).or_zero());
     dump.progress.packet = index;
     if index < request.first_packet || index > request.last_packet {
         dump.progress.queue_bits |= end_bits::ASKED;
@@ -59,7 +61,7 @@ pub extern "C" fn crib_packet_begin(address: u64, index: u32) -> u32 {
 pub extern "C" fn crib_packet(address: u64, index: u32) -> u32 {
     let Some(dump) = emit::dump() else { return 0 };
     let Some(packet) = Details::of(address, index) else { return 0 };
-    packet.identify(&mut dump.progress.identity);
+    packet.identify(&dump.skb, &mut dump.progress.identity);
     let follows = match dump.progress.ahead.found {
         ahead::UNKNOWN => true,
         ahead::PACKET => dump.progress.ahead.seq == dump.progress.identity.seq(),
@@ -68,7 +70,7 @@ pub extern "C" fn crib_packet(address: u64, index: u32) -> u32 {
     if !follows || !dump.progress.identity.is_there() {
         dump.progress.queue_bits |= end_bits::TORN;
     }
-    packet.fill(&mut dump.packet);
+    packet.fill(&dump.skb, &mut dump.packet);
     0
 }
 
@@ -78,8 +80,8 @@ pub extern "C" fn crib_packet(address: u64, index: u32) -> u32 {
 pub extern "C" fn crib_packet_sender(address: u64) -> u32 {
     let Some(dump) = emit::dump() else { return 0 };
     let Some(packet) = Details::of(address, 0) else { return 0 };
-    if packet.is_skb() {
-        packet.fill_sender(&mut dump.packet);
+    if packet.is(is::SKB) {
+        packet.fill_sender(&dump.skb, &mut dump.packet);
     }
     send(&dump.packet);
     0
@@ -91,14 +93,14 @@ pub extern "C" fn crib_packet_sender(address: u64) -> u32 {
 pub extern "C" fn crib_packet_headers(address: u64) -> u32 {
     let Some(dump) = emit::dump() else { return 0 };
     let Some(packet) = Details::of(address, 0) else { return 0 };
-    if !packet.is_skb() {
+    if !packet.is(is::SKB) {
         return 0;
     }
     if dump.packet.from_family == AF_UNIX {
-        packet.fill_name(&mut dump.name);
+        packet.fill_name(&dump.skb, &mut dump.name);
         send(&dump.name);
     }
-    if packet.has_headers() && packet.fill_headers(&mut dump.headers) {
+    if packet.has_headers() && packet.fill_headers(&dump.skb, &mut dump.headers) {
         send(&dump.headers);
     }
     0
@@ -129,7 +131,8 @@ pub extern "C" fn crib_packet_end(address: u64, index: u32) -> u32 {
     if dump.progress.stop != 0 || !room(dump, SMALL) {
         return Go::Stop as u32;
     }
-    packet.identify(&mut dump.progress.now);
+    packet.copy_into(&mut dump.skb);
+    packet.identify(&dump.skb, &mut dump.progress.now);
     let is_same = packet.is_same(&dump.progress.identity, &dump.progress.now);
     let whole = is_same && dump.progress.again == dump.progress.hash;
     close_packet(dump, if whole { 0 } else { end_bits::TORN });
