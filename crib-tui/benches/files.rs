@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::hint::black_box;
 
-use crib_tui::kernel::Reader;
+use crib_tui::kernel::{Reader, Wanted};
 use criterion::{Criterion, criterion_group, criterion_main};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -21,7 +21,8 @@ fn open_files(directory: &std::path::Path) -> Vec<File> {
 }
 
 fn files(criterion: &mut Criterion) {
-    let mut reader = Reader::open().expect("run as root: `crib-top doctor` says what is missing");
+    let mut reader =
+        Reader::open(Wanted::Files).expect("run as root: `crib-top doctor` says what is missing");
     let directory = tempfile::tempdir().expect("a temporary directory");
     let held = open_files(directory.path());
     let pid = std::process::id();

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixDatagram;
 
-use crib_tui::kernel::Reader;
+use crib_tui::kernel::{Reader, Wanted};
 use crib_tui::model::Dump;
 use criterion::{Criterion, criterion_group, criterion_main};
 use rustix::net::sockopt::{set_socket_recv_buffer_size_force, set_socket_send_buffer_size_force};
@@ -49,7 +49,8 @@ fn one_socket(criterion: &mut Criterion) {
     let limit = getrlimit(Resource::Nofile);
     let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
     setrlimit(Resource::Nofile, wanted).expect("the soft limit may be raised to the hard one");
-    let mut reader = Reader::open().expect("run as root: `crib-top doctor` says what is missing");
+    let mut reader =
+        Reader::open(Wanted::Dumps).expect("run as root: `crib-top doctor` says what is missing");
     let socket = full_socket();
     let request = Dump::file(std::process::id(), socket.as_raw_fd() as u32);
     let mut bench = |name: &str| {
@@ -70,7 +71,8 @@ fn one_socket(criterion: &mut Criterion) {
 }
 
 fn many_sockets(criterion: &mut Criterion) {
-    let mut reader = Reader::open().expect("run as root: `crib-top doctor` says what is missing");
+    let mut reader =
+        Reader::open(Wanted::Dumps).expect("run as root: `crib-top doctor` says what is missing");
     let held = full_pairs();
     let request = Dump::everything(std::process::id());
     let mut group = criterion.benchmark_group("1,000 sockets with 10 packets each");

@@ -33,20 +33,19 @@ enum Inner {
 }
 
 impl Reader {
-    /// Opens the source that was asked for.
+    /// Opens the source that was asked for, for what is wanted of it.
     ///
     /// # Errors
     /// [`ReadError::Missing`] when BPF was insisted on and can't be had.
-    pub fn open(choice: SourceChoice) -> Result<Self, ReadError> {
+    pub fn open(choice: SourceChoice, wanted: Wanted) -> Result<Self, ReadError> {
         let bpf =
             |reader| Self { inner: Inner::Bpf(Box::new(reader)), reason: None, payload: u32::MAX };
         let procfs = |reason| Self { inner: Inner::Procfs, reason, payload: u32::MAX };
         match choice {
             SourceChoice::Procfs => Ok(procfs(None)),
-            SourceChoice::Bpf => kernel::Reader::open().map(bpf),
-            SourceChoice::Auto => {
-                Ok(kernel::Reader::open().map_or_else(|error| procfs(Some(error.to_string())), bpf))
-            }
+            SourceChoice::Bpf => kernel::Reader::open(wanted).map(bpf),
+            SourceChoice::Auto => Ok(kernel::Reader::open(wanted)
+                .map_or_else(|error| procfs(Some(error.to_string())), bpf)),
         }
     }
 

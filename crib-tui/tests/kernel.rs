@@ -4,13 +4,13 @@ use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
-use crib_tui::kernel::Reader;
+use crib_tui::kernel::{Reader, Wanted};
 use crib_tui::model::File;
 use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 fn own_file(fd: i32) -> File {
-    let reading = Reader::open().unwrap().files(std::process::id()).unwrap();
+    let reading = Reader::open(Wanted::Files).unwrap().files(std::process::id()).unwrap();
     let file = reading.files.into_iter().find(|file| file.fd == Some(fd as u32));
     file.map(Arc::unwrap_or_clone).unwrap()
 }
@@ -80,7 +80,7 @@ fn what_changes_between_two_readings_is_told_as_if_it_were_the_first() {
     };
     let mut fds: Vec<u32> = held.iter().flatten().map(number).collect();
     fds.sort_unstable();
-    let mut reader = Reader::open().unwrap();
+    let mut reader = Reader::open(Wanted::Files).unwrap();
     assert_eq!(of_files(&mut reader, &fds).len() as u64, count);
 
     for (place, file) in (0..).zip(&mut held) {
@@ -101,7 +101,7 @@ fn what_changes_between_two_readings_is_told_as_if_it_were_the_first() {
     fds.sort_unstable();
     let again = of_files(&mut reader, &fds);
     assert_eq!(again.len(), fds.len());
-    let anew = of_files(&mut Reader::open().unwrap(), &fds);
+    let anew = of_files(&mut Reader::open(Wanted::Files).unwrap(), &fds);
     for (again, anew) in again.iter().zip(&anew) {
         assert_eq!(again, anew);
     }

@@ -9,8 +9,8 @@ use super::rounds::{Contender, Contest};
 use super::tools::{Sample, Tools};
 use super::workload::Workload;
 use super::{BenchError, Section};
-use crate::kernel;
 use crate::kernel::bench::Table;
+use crate::kernel::{self, Wanted};
 use crate::model::assemble::{IdKey, TableError, TableFiles};
 use crate::model::{File, ReadError};
 
@@ -89,7 +89,7 @@ fn bare(tools: &mut Tools, workload: &Workload) -> Result<Sample, BenchError> {
 
 /// The first reading of a reader that was just opened.
 fn first(tools: &mut Tools, workload: &Workload) -> Result<Sample, BenchError> {
-    let mut reader = kernel::Reader::open()?;
+    let mut reader = kernel::Reader::open(Wanted::Files)?;
     let (sample, reading) = tools.measure(|_| reader.files(workload.pid()));
     check_files("crib-top, first", workload, &reading?.files)?;
     Ok(sample)

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::BenchError;
-use crate::kernel;
 use crate::kernel::bench::{Calls, Programs};
+use crate::kernel::{self, Wanted};
 use crate::model::ReadError;
 
 /// What one reading took.
@@ -56,7 +56,7 @@ impl Tools {
     pub fn reader(&mut self) -> Result<&mut kernel::Reader, BenchError> {
         match &mut self.reader {
             Some(reader) => Ok(reader),
-            none => Ok(none.insert(kernel::Reader::open()?)),
+            none => Ok(none.insert(kernel::Reader::open(Wanted::Files)?)),
         }
     }
 

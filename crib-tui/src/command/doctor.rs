@@ -9,6 +9,7 @@ use super::{Streams, keep, kernel_release};
 use crate::export::json::{self, Header};
 use crate::export::table;
 use crate::failure::{Code, Failure};
+use crate::kernel::Wanted;
 use crate::kernel::support::{self, Check, CheckState};
 use crate::model::Source;
 use crate::model::column::Align;
@@ -37,7 +38,7 @@ pub(super) fn run<O: Write>(
 ) -> Result<(), Failure> {
     let time = SystemTime::now();
     let mut checks = support::checks();
-    let reader = Reader::open(SourceChoice::Auto)?;
+    let reader = Reader::open(SourceChoice::Auto, Wanted::Files)?;
     let (source, reason) = (reader.source(), reader.reason());
     if source == Source::Bpf {
         checks.push(support::tracing());

@@ -26,7 +26,7 @@ pub(super) fn run<O: Write>(
     streams: &mut Streams<'_, O>,
 ) -> Result<(), Failure> {
     let pids = find_all(targets)?;
-    let mut reader = Reader::open(source)?;
+    let mut reader = Reader::open(source, Wanted::Files)?;
     let needs = reader.prepare(Wanted::Files)?;
     // What lints need besides is read only where it could tell something.
     keep_with(needs, if says_lints(output) { LOADING } else { NOTHING })?;

@@ -27,7 +27,7 @@ pub(super) fn run<O: Write>(
     streams: &mut Streams<'_, O>,
 ) -> Result<(), Failure> {
     let pid = find(target)?;
-    let mut reader = Reader::open(source)?;
+    let mut reader = Reader::open(source, Wanted::Files)?;
     let needs = reader.prepare(Wanted::Files)?;
     // What threads wait for is their user's alone; dumps are read only where they could tell
     // something.

@@ -120,7 +120,7 @@ fn open(
     wanted: Wanted,
     note: &mut dyn FnMut(&str),
 ) -> Result<Reader, Failure> {
-    let mut reader = Reader::open(source)?;
+    let mut reader = Reader::open(source, wanted)?;
     keep(reader.prepare(wanted)?)?;
     say_source(&reader, note);
     Ok(reader)

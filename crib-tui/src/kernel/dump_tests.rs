@@ -6,6 +6,7 @@ use std::os::unix::net::UnixDatagram;
 use crib_common::limits::{RING_BYTES, RING_UNIT};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
+use super::super::Wanted;
 use super::super::object::tests::left_out;
 use super::*;
 use crate::model::Packet;
@@ -14,7 +15,7 @@ use crate::model::Packet;
 const SMALL_RING: u32 = (2 * RING_UNIT).next_power_of_two();
 
 fn read(ring_bytes: u32, fd: BorrowedFd<'_>, payload: u32) -> (File, u32) {
-    let mut reader = Reader::open_with_ring(ring_bytes).unwrap();
+    let mut reader = Reader::open_with_ring(Wanted::Dumps, ring_bytes).unwrap();
     let fd = fd.as_raw_fd() as u32;
     let request = Dump { payload, ..Dump::file(std::process::id(), fd) };
     let mut reading = reader.dump(&request).unwrap();

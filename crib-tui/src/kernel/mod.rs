@@ -61,9 +61,10 @@ pub struct Reader {
     object: Object,
     /// The size of the ring that dumps are written into.
     ring_bytes: u32,
-    files: Rc<OwnedFd>,
-    /// Whether the program tells no paths, and does not have the kernel name file operations.
-    plain: bool,
+    /// The program that was loaded first: whatever holds for all of them is tried out with it.
+    first: Rc<OwnedFd>,
+    /// The table's program, from when it is first needed on.
+    files: Option<FilesProgram>,
     /// Where the kernel picks out a process: in the link, or in the program.
     filter: Filter,
     symbols: Symbols,
@@ -84,6 +85,14 @@ pub struct Reader {
     lacking: Lacking,
 }
 
+/// The program that tells the files of a table.
+#[derive(Clone)]
+struct FilesProgram {
+    program: Rc<OwnedFd>,
+    /// Whether it tells no paths, and does not have the kernel name file operations.
+    plain: bool,
+}
+
 /// Who leaves out the files of other processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Filter {
@@ -94,12 +103,14 @@ enum Filter {
 }
 
 impl Reader {
-    /// Loads the BPF programs.
+    /// Loads the BPF program that is needed for what is wanted, and no other: most of the time
+    /// until the first reading is the verifier's.
     ///
     /// # Errors
-    /// [`ReadError::Missing`] where privileges or kernel features are missing.
-    pub fn open() -> Result<Self, ReadError> {
-        Self::open_with_ring(RING_BYTES)
+    /// [`ReadError::Missing`] where privileges or kernel features are missing. Where it is only
+    /// what is wanted that can't be had, but files can, [`Self::prepare`] says so.
+    pub fn open(wanted: Wanted) -> Result<Self, ReadError> {
+        Self::open_with_ring(wanted, RING_BYTES)
     }
 
     /// As [`Self::open`], with a ring of so many bytes for dumps: a power of two, more than twice
@@ -107,21 +118,35 @@ impl Reader {
     ///
     /// # Errors
     /// As there.
-    pub fn open_with_ring(ring_bytes: u32) -> Result<Self, ReadError> {
+    pub fn open_with_ring(wanted: Wanted, ring_bytes: u32) -> Result<Self, ReadError> {
         procfs::need_our_ids("BPF can't be used")?;
         let mut object = Object::open_with_ring(ring_bytes).map_err(missing)?;
-        let files = first_that_loads(&mut object, ["files", "files_plain"])?;
-        Self::with(object, files, ring_bytes)
+        let other = match wanted {
+            Wanted::Files | Wanted::Everything => None,
+            Wanted::Processes => totals_program(&mut object).ok(),
+            Wanted::Dumps => object.iterator(nested::PROGRAM, nested::TASK).ok(),
+        };
+        match other {
+            Some(program) => Self::with(object, program, None, ring_bytes),
+            None => {
+                let files = files_program(&mut object)?;
+                Self::with(object, Rc::clone(&files.program), Some(files), ring_bytes)
+            }
+        }
     }
 
-    fn with(object: Object, files: Rc<OwnedFd>, ring_bytes: u32) -> Result<Self, ReadError> {
-        let filter = probe_filter(&files)?;
+    fn with(
+        object: Object,
+        first: Rc<OwnedFd>,
+        files: Option<FilesProgram>,
+        ring_bytes: u32,
+    ) -> Result<Self, ReadError> {
         Ok(Self {
-            plain: !object.is_loaded("files"),
+            filter: probe_filter(&first)?,
             object,
             ring_bytes,
+            first,
             files,
-            filter,
             symbols: Symbols::default(),
             key: IdKey::default(),
             table: TableFiles::default(),
@@ -135,6 +160,15 @@ impl Reader {
         })
     }
 
+    /// The table's program, loaded when it is first needed.
+    fn files_program(&mut self) -> Result<FilesProgram, ReadError> {
+        if let Some(files) = &self.files {
+            return Ok(files.clone());
+        }
+        let files = files_program(&mut self.object)?;
+        Ok(self.files.insert(files).clone())
+    }
+
     /// Loads now whatever will be needed.
     ///
     /// # Errors
@@ -142,7 +176,7 @@ impl Reader {
     /// [`Wanted::Everything`], what can't be had fails when it is asked for.
     pub fn prepare(&mut self, wanted: Wanted) -> Result<(), ReadError> {
         match wanted {
-            Wanted::Files => Ok(()),
+            Wanted::Files => self.files_program().map(drop),
             Wanted::Processes => self.load_totals(),
             Wanted::Dumps => dump::open(self),
             Wanted::Everything => {
@@ -157,15 +191,17 @@ impl Reader {
     /// programs is tried out: it depends on its version and settings.
     pub fn needs(&self) -> Needs {
         let attach = || -> io::Result<()> {
-            let link = IterLink::create(self.files.as_fd(), Scope::All)?;
+            let link = IterLink::create(self.first.as_fd(), Scope::All)?;
             link.iterate().map(drop)
         };
         let may_attach = privileges::without(privileges::BPF, || {
             attach().is_ok() && self.object.request(Request::default()).is_ok()
         });
         let bpf = if may_attach { privileges::NOTHING } else { privileges::BPF };
-        let plain =
-            if self.plain { paths::NEEDS | privileges::SYMBOLS } else { privileges::NOTHING };
+        let plain = match &self.files {
+            Some(files) if files.plain => paths::NEEDS | privileges::SYMBOLS,
+            _ => privileges::NOTHING,
+        };
         privileges::LOOKING | bpf | plain
     }
 
@@ -225,11 +261,12 @@ impl Reader {
         filter: Filter,
         asked: Request,
     ) -> Result<Option<Vec<Arc<File>>>, ReadError> {
-        self.run_files(process, filter, asked)?;
-        if self.plain {
+        let program = self.files_program()?;
+        self.run_files(&program, process, filter, asked)?;
+        if program.plain {
             let mut links = Links::of_files_in(&self.records);
             let before = std::mem::take(&mut self.records);
-            self.run_files(process, filter, asked)?;
+            self.run_files(&program, process, filter, asked)?;
             links.keep_those_of(&self.records);
             let with_paths = links.put_into(&before);
             self.records = with_paths.map_err(|error| garbled(process, error))?;
@@ -252,6 +289,7 @@ impl Reader {
 
     fn run_files(
         &mut self,
+        files: &FilesProgram,
         process: &Process,
         filter: Filter,
         asked: Request,
@@ -261,12 +299,13 @@ impl Reader {
         let tgid = (filter == Filter::Link).then_some(pid);
         if self.link.as_ref().is_none_or(|&(linked, _)| linked != tgid) {
             let scope = tgid.map_or(Scope::All, Scope::Process);
-            let link = IterLink::create(self.files.as_fd(), scope).map_err(|error| match error
-                .raw_os_error()
-            {
-                Some(libc::ESRCH | libc::ENOENT) => ended(process),
-                _ => failed("cannot attach the BPF iterator", error),
-            })?;
+            let link =
+                IterLink::create(files.program.as_fd(), scope).map_err(|error| {
+                    match error.raw_os_error() {
+                        Some(libc::ESRCH | libc::ENOENT) => ended(process),
+                        _ => failed("cannot attach the BPF iterator", error),
+                    }
+                })?;
             self.link = Some((tgid, link));
         }
         let tgid = if filter == Filter::Program { pid } else { 0 };
@@ -343,7 +382,7 @@ impl Reader {
             return Err(lack.error());
         }
         if self.totals.is_none() {
-            let program = first_that_loads(&mut self.object, ["totals", "totals_plain"])?;
+            let program = totals_program(&mut self.object)?;
             let link = IterLink::create(program.as_fd(), Scope::All)
                 .map_err(|error| failed("cannot attach the BPF iterator", error))?;
             self.totals = Some(link);
@@ -395,6 +434,17 @@ fn no_files(process: &Process) -> Option<ProcessTotals> {
         recv_payload: Some(0),
         send_payload: Some(0),
     })
+}
+
+/// The program that tells the files of a table.
+fn files_program(object: &mut Object) -> Result<FilesProgram, ReadError> {
+    let program = first_that_loads(object, ["files", "files_plain"])?;
+    Ok(FilesProgram { program, plain: !object.is_loaded("files") })
+}
+
+/// The program that sums up all tables.
+fn totals_program(object: &mut Object) -> Result<Rc<OwnedFd>, ReadError> {
+    first_that_loads(object, ["totals", "totals_plain"])
 }
 
 /// The first program of several that this kernel takes: later ones do with less.

@@ -14,7 +14,10 @@ use zerocopy::FromBytes;
 use super::link::{IterLink, Scope};
 use super::object::{LoadError, Object};
 
-/// What the program iterates over.
+/// The program.
+pub const PROGRAM: &str = "nested";
+
+/// What it iterates over.
 pub const TASK: &str = "task";
 
 /// How many runs in a row may write nothing: each looks at many thousand descriptors.
@@ -63,7 +66,7 @@ impl Nested {
     /// # Errors
     /// [`LoadError`] with what the kernel said.
     pub fn open(object: &mut Object, filters: bool, ring_bytes: u32) -> Result<Self, LoadError> {
-        let program = object.iterator("nested", TASK)?;
+        let program = object.iterator(PROGRAM, TASK)?;
         let ring = object.take_ring()?;
         // A ring that is full to the brim could not be told from an empty one.
         let run_bytes = ring_bytes - ALIGN as u32;

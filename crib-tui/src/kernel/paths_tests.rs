@@ -1,17 +1,20 @@
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 
-use super::super::Reader;
+use std::rc::Rc;
+
 use super::super::object::Object;
 use super::super::object::tests::left_out;
+use super::super::{FilesProgram, Reader, Wanted};
 use super::*;
 use crib_common::limits::RING_BYTES;
 
 /// A reader as on kernels that have only the plain programs.
 fn plain() -> Reader {
     let mut object = Object::open_with_ring(RING_BYTES).unwrap();
-    let files = object.iterator("files_plain", super::super::TASK_FILE).unwrap();
-    Reader::with(object, files, RING_BYTES).unwrap()
+    let program = object.iterator("files_plain", super::super::TASK_FILE).unwrap();
+    let files = FilesProgram { program: Rc::clone(&program), plain: true };
+    Reader::with(object, program, Some(files), RING_BYTES).unwrap()
 }
 
 #[test]
@@ -32,7 +35,7 @@ fn the_plain_program_has_the_same_files_with_the_same_paths() {
     child.wait().unwrap();
     assert!(of_child.unwrap().files.iter().all(|file| file.path.is_some()), "another process");
 
-    let mut full = Reader::open().unwrap();
+    let mut full = Reader::open(Wanted::Files).unwrap();
     let mut reader = plain();
     for fd in [kept.as_raw_fd(), gone.as_raw_fd(), socket.as_raw_fd()] {
         let read = |reader: &mut Reader| {

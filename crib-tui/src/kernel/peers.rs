@@ -29,11 +29,12 @@ pub(super) fn sweep(
         Some(pids) => pids.iter().map(|&pid| Scope::Process(pid)).collect(),
         None => vec![Scope::All],
     };
+    let files = reader.files_program()?.program;
     reader.object.request(Request::default()).map_err(missing)?;
     let mut found = SweepFiles::new(search, &reader.key);
     let mut records = std::mem::take(&mut reader.records);
     for scope in scopes {
-        let link = match IterLink::create(reader.files.as_fd(), scope) {
+        let link = match IterLink::create(files.as_fd(), scope) {
             Ok(link) => link,
             // It has ended, and holds nothing any more.
             Err(error) if matches!(error.raw_os_error(), Some(libc::ESRCH | libc::ENOENT)) => {

@@ -8,9 +8,9 @@ use crib_common::record::{FileRecord, Request};
 use rustix::event::{EventfdFlags, epoll, eventfd};
 use zerocopy::IntoBytes;
 
-use super::super::Reader;
 use super::super::link::Scope;
 use super::super::object::tests::left_out;
+use super::super::{Reader, Wanted};
 use super::*;
 use crate::decode::file_runs;
 use crate::model::File as Model;
@@ -93,10 +93,10 @@ fn a_reading_in_tiny_pieces_is_the_same() {
     }
     let directory = tempfile::tempdir().unwrap();
     let held = held(directory.path());
-    let reader = Reader::open().unwrap();
+    let reader = Reader::open(Wanted::Files).unwrap();
     reader.object.request(Request::default()).unwrap();
     let scope = Scope::Process(std::process::id());
-    let link = IterLink::create(reader.files.as_fd(), scope).unwrap();
+    let link = IterLink::create(reader.first.as_fd(), scope).unwrap();
     // Names of file operations are told when they are first met.
     run(&link, &mut Vec::new()).unwrap();
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::super::Reader;
 use super::super::object::tests::left_out;
+use super::super::{Reader, Wanted};
 use super::*;
 use zerocopy::FromZeros;
 
@@ -45,7 +45,7 @@ fn what_was_told_is_left_out_and_stays_right() {
     let root = root.path().canonicalize().unwrap();
     let directory = root.join("directory");
     let files = settled(&directory);
-    let mut reader = Reader::open().unwrap();
+    let mut reader = Reader::open(Wanted::Files).unwrap();
 
     let first = path_of(&mut reader, &files[7]);
     assert_eq!(first, (directory.join("file-007"), Some(false)));
@@ -89,7 +89,7 @@ fn another_file_under_the_descriptor_is_told() {
     let root = root.path().canonicalize().unwrap();
     let directory = root.join("directory");
     let mut files = settled(&directory);
-    let mut reader = Reader::open().unwrap();
+    let mut reader = Reader::open(Wanted::Files).unwrap();
     for _ in 0..2 {
         path_of(&mut reader, &files[0]);
     }

@@ -40,6 +40,7 @@ use self::signals::{Asked, Signals};
 use self::terminal::{Guard, Keyboard, Screen, is_taken, means_gone};
 use self::theme::Theme;
 use self::worker::Worker;
+use crate::kernel::Wanted;
 use crate::model::lint::LintSet;
 use crate::privileges::{self, Needs};
 use crate::source::{Reader, SourceChoice};
@@ -85,7 +86,7 @@ pub fn needs() -> Needs {
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let filter = options.filter.as_deref().map(ActiveFilter::parse).transpose()?.flatten();
     let (choice, payload) = (options.source, options.payload.unwrap_or(u32::MAX));
-    let open = move || Ok(Reader::open(choice)?.limited_to(payload));
+    let open = move || Ok(Reader::open(choice, Wanted::Everything)?.limited_to(payload));
     let (worker, opened) = Worker::start(open).await?;
     // Only the thread that reads needs anything; those that are started later have nothing either.
     privileges::keep(privileges::NOTHING).context("giving up privileges")?;

@@ -27,7 +27,7 @@ pub(super) fn run<O: Write>(
     streams: &mut Streams<'_, O>,
 ) -> Result<(), Failure> {
     let pid = find(target)?;
-    let mut reader = Reader::open(source)?;
+    let mut reader = Reader::open(source, Wanted::Files)?;
     let needs = reader.prepare(Wanted::Files)?;
     say_source(&reader, streams.note);
     let mut session = Session::begin(&mut reader, pid, leaks, streams.note)?;
