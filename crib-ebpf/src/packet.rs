@@ -98,6 +98,12 @@ impl Identity {
     pub fn seq(&self) -> u32 {
         self.seq
     }
+
+    /// The TCP sequence number behind it, 0 for others.
+    #[inline(always)]
+    pub fn end_seq(&self) -> u32 {
+        self.end_seq
+    }
 }
 
 impl<'a> Details<'a> {

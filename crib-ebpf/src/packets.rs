@@ -63,8 +63,8 @@ pub struct Walk {
     ended: u32,
     /// How long the queue was when it was first looked at.
     len: u32,
-    /// The tail that a pipe had then.
-    tail: u32,
+    /// The tail that a pipe had then ([`Begun::front`]).
+    front: u32,
     /// The first packet that is wanted.
     first: u32,
 }
@@ -74,13 +74,14 @@ pub struct Walk {
 pub struct Begun {
     /// How long; [`UNKNOWN_LEN`] where that is not kept, or it was not looked at yet.
     pub len: u32,
-    /// The tail of a pipe, from which its packets have their places; 0 for others.
-    pub tail: u32,
+    /// What moves when something is taken from its front: the tail of a pipe, from which its
+    /// packets have their places; of TCP's trees a sequence number; 0 for others.
+    pub front: u32,
 }
 
 impl Begun {
     /// It was not looked at yet.
-    pub const NOT_YET: Self = Self { len: UNKNOWN_LEN, tail: 0 };
+    pub const NOT_YET: Self = Self { len: UNKNOWN_LEN, front: 0 };
 }
 
 /// What came of a walk.
@@ -116,7 +117,7 @@ impl<'a> Packets<'a> {
     #[inline(always)]
     pub fn for_each(self, mut step: impl for<'step> FnMut(Packet<'step>) -> Step) -> Walked {
         let Some(walk) = emit::packets_walk() else { return Walked { bits: 0, ended: false } };
-        repeat(crib_walk_begin(self.first, self.begun.len, self.begun.tail), |_| {
+        repeat(crib_walk_begin(self.first, self.begun.len, self.begun.front), |_| {
             let node = match Go::of(crib_walk_next()) {
                 Go::In => walk.at,
                 // A tree's packet has its node in it.
@@ -141,10 +142,10 @@ impl<'a> Packets<'a> {
 }
 
 /// Sets the walk to the beginning of the queue that is kept in the map, which was so long and had
-/// this tail ([`Begun`]); how many steps it may take. A global function: see [`crate::level`].
+/// this front ([`Begun`]); how many steps it may take. A global function: see [`crate::level`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn crib_walk_begin(first: u32, len: u32, tail: u32) -> u32 {
+pub extern "C" fn crib_walk_begin(first: u32, len: u32, front: u32) -> u32 {
     let Some(walk) = emit::packets_walk() else { return 0 };
     let Some(queue) = emit::kept_queue() else { return 0 };
     walk.first = first;
@@ -154,10 +155,10 @@ pub extern "C" fn crib_walk_begin(first: u32, len: u32, tail: u32) -> u32 {
     walk.ended = 0;
     walk.before = queue.head.address();
     walk.len = len;
-    walk.tail = tail;
+    walk.front = front;
     if len == UNKNOWN_LEN {
         let now = queue.begin();
-        walk.tail = now.tail;
+        walk.front = now.front;
         walk.len = if now.len == UNKNOWN_LEN { 0 } else { now.len };
     }
     let (node, mut times) = match queue.links {
@@ -268,7 +269,7 @@ fn tree(walk: &mut Walk) -> Go {
 fn ring(walk: &mut Walk, queue: &Queue<'_>) -> Go {
     let Some(tail) = queue.head.get::<u32>(offset!(pipe_tail)).ok() else { return torn(walk) };
     // Both wrap. Of a ring that was made anew in another size it is anything.
-    let taken = tail.wrapping_sub(walk.tail);
+    let taken = tail.wrapping_sub(walk.front);
     if taken != 0 {
         walk.bits |= end_bits::TORN;
     }
@@ -278,7 +279,7 @@ fn ring(walk: &mut Walk, queue: &Queue<'_>) -> Go {
     if walk.index >= walk.len {
         return end(walk);
     }
-    walk.at = slot(queue, walk.tail.wrapping_add(walk.index));
+    walk.at = slot(queue, walk.front.wrapping_add(walk.index));
     if walk.at == 0 {
         // It was taken in this moment, or the ring was made anew.
         return torn(walk);
@@ -307,7 +308,7 @@ fn slot(pipe: &Queue<'_>, place: u32) -> u64 {
 #[inline(always)]
 pub fn keeps_place(pipe: &Queue<'_>, address: u64, index: u32) -> bool {
     let Some(walk) = emit::packets_walk() else { return false };
-    slot(pipe, walk.tail.wrapping_add(index)) == address
+    slot(pipe, walk.front.wrapping_add(index)) == address
 }
 
 impl Queue<'_> {
@@ -315,13 +316,32 @@ impl Queue<'_> {
     #[inline(always)]
     pub fn begin(&self) -> Begun {
         match self.links {
-            Links::List => Begun { len: known(self.head.get(offset!(queue_qlen))), tail: 0 },
+            Links::List => Begun { len: known(self.head.get(offset!(queue_qlen))), front: 0 },
             Links::Ring => self.begin_ring(),
             Links::Chain if self.is(is::REQUEST) => {
-                Begun { len: known(self.owner.get(offset!(sock_ack_backlog))), tail: 0 }
+                Begun { len: known(self.owner.get(offset!(sock_ack_backlog))), front: 0 }
             }
-            Links::Chain | Links::Tree => Begun::NOT_YET,
+            Links::Chain => Begun::NOT_YET,
+            Links::Tree => Begun { len: UNKNOWN_LEN, front: self.in_front() },
         }
+    }
+
+    /// Whether packets of a tree have the places still that they had when it was begun.
+    #[inline(always)]
+    pub fn keeps_places(&self, begun: Begun) -> bool {
+        self.links != Links::Tree || self.is(is::NUMBERED) && self.in_front() == begun.front
+    }
+
+    /// The sequence number before which nothing is left in a tree of TCP's: what was out of
+    /// order is taken out when the socket has got all up to it (`rcv_nxt`), and what was sent
+    /// when it is acknowledged (`snd_una`).
+    #[inline(always)]
+    fn in_front(&self) -> u32 {
+        if !self.is(is::NUMBERED) {
+            return 0;
+        }
+        let offset = if self.is(is::STAMPED) { offset!(tcp_rcv_nxt) } else { offset!(tcp_snd_una) };
+        self.owner.get(offset).or_zero()
     }
 
     #[inline(always)]
@@ -332,7 +352,7 @@ impl Queue<'_> {
         let head: Value<u32> = self.head.get(offset!(pipe_head));
         let ring: u32 = self.head.get(offset!(pipe_ring_size)).or_zero();
         let len = head.with(tail, |head, tail| head.wrapping_sub(tail).min(ring));
-        Begun { len: known(len), tail: tail.or_zero() }
+        Begun { len: known(len), front: tail.or_zero() }
     }
 }
 

@@ -38,7 +38,8 @@ pub extern "C" fn crib_chunks(address: u64) -> u32 {
     go as u32
 }
 
-/// Notes what comes behind a packet whose bytes were written, in a list.
+/// Notes what comes behind a packet whose bytes were written, in a list or in TCP's tree of what
+/// was sent.
 ///
 /// Packets get one another's memory, so that a packet which leads on to the next one, and that
 /// one back, may both be others than those that were there a moment ago. But what a packet is
@@ -53,6 +54,11 @@ pub extern "C" fn crib_ahead(address: u64) -> u32 {
     dump.progress.ahead.len = 0;
     let Some(packet) = Details::of(address, 0) else { return 0 };
     if !packet.is(is::LISTED) {
+        // What was sent and is not acknowledged has no gaps.
+        if packet.is(is::NUMBERED) && !packet.is(is::STAMPED) {
+            dump.progress.ahead.found = ahead::PACKET;
+            dump.progress.ahead.seq = dump.progress.identity.end_seq();
+        }
         return 0;
     }
     dump.progress.ahead.found = ahead::NONE;

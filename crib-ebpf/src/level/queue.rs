@@ -21,6 +21,9 @@ pub extern "C" fn crib_queue_begin() -> u32 {
         return Go::Past as u32;
     }
     if dump.progress.queue_open != 0 {
+        if !queue.keeps_places(dump.progress.begun) {
+            dump.progress.queue_bits |= end_bits::TORN;
+        }
         return Go::Again as u32;
     }
     if !room(dump, SMALL) {

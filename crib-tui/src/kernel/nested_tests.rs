@@ -1,8 +1,10 @@
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::Command;
 use std::time::Duration;
 
-use crib_common::dump::{EndRecord, end_bits, queue};
+use crib_common::dump::{EndRecord, PacketRecord, end_bits, queue};
 use crib_common::limits::{RING_BYTES, RING_UNIT, RUN_PACKETS};
 use rustix::io::write;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
@@ -20,6 +22,10 @@ fn put(sender: &OwnedFd, number: u8) {
     send(sender, &vec![number; 100 + usize::from(number)], SendFlags::empty()).unwrap();
 }
 
+fn by_length(packet: &PacketRecord) -> u8 {
+    u8::try_from(packet.len - 100).unwrap()
+}
+
 fn take(receiver: &OwnedFd) {
     recv(receiver, &mut [0; 100], RecvFlags::empty()).unwrap();
 }
@@ -30,7 +36,7 @@ fn read(between: impl FnOnce(&OwnedFd, &OwnedFd)) -> (Vec<u8>, u32) {
     let (family, sort) = (AddressFamily::UNIX, SocketType::SEQPACKET);
     let (sender, receiver) = socketpair(family, sort, SocketFlags::CLOEXEC, None).unwrap();
     (0..MESSAGES).for_each(|number| put(&sender, number));
-    read_in_two(&receiver, || between(&sender, &receiver))
+    read_in_two(&receiver, by_length, || between(&sender, &receiver))
 }
 
 /// The same of a pipe that has room for [`MESSAGES`] and no more.
@@ -39,7 +45,7 @@ fn read_pipe(between: impl FnOnce(&OwnedFd, &OwnedFd)) -> (Vec<u8>, u32) {
     let room = usize::from(MESSAGES).next_power_of_two();
     assert_eq!(fcntl_setpipe_size(&sender, room * 4096).unwrap(), room * 4096);
     (0..MESSAGES).for_each(|number| write_one(&sender, number));
-    read_in_two(&receiver, || between(&sender, &receiver))
+    read_in_two(&receiver, by_length, || between(&sender, &receiver))
 }
 
 fn write_one(sender: &OwnedFd, number: u8) {
@@ -51,7 +57,11 @@ fn read_one(receiver: &OwnedFd) {
     assert!(rustix::io::read(receiver, &mut [0; 4096]).unwrap() >= 100);
 }
 
-fn read_in_two(receiver: &OwnedFd, between: impl FnOnce()) -> (Vec<u8>, u32) {
+fn read_in_two(
+    receiver: &impl AsRawFd,
+    number: impl Fn(&PacketRecord) -> u8,
+    between: impl FnOnce(),
+) -> (Vec<u8>, u32) {
     let mut object = Object::open_with_ring(RING_BYTES).unwrap();
     let mut nested = Nested::open(&mut object, true, RING_BYTES).unwrap();
     let fd = receiver.as_raw_fd() as u32;
@@ -59,7 +69,7 @@ fn read_in_two(receiver: &OwnedFd, between: impl FnOnce()) -> (Vec<u8>, u32) {
         tid: rustix::thread::gettid().as_raw_nonzero().get() as u32,
         first_fd: fd,
         last_fd: fd,
-        queues: 1 << queue::RECEIVE | 1 << queue::PIPE,
+        queues: 1 << queue::RECEIVE | 1 << queue::PIPE | 1 << queue::RETRANSMIT,
         last_packet: u32::MAX,
         payload: u32::MAX,
         packets: 5,
@@ -76,7 +86,7 @@ fn read_in_two(receiver: &OwnedFd, between: impl FnOnce()) -> (Vec<u8>, u32) {
     let (mut numbers, mut bits) = (Vec::new(), 0);
     for record in Records::new(&records) {
         match record.unwrap() {
-            Record::Packet(packet) => numbers.push(u8::try_from(packet.len - 100).unwrap()),
+            Record::Packet(packet) => numbers.push(number(&packet)),
             Record::QueueEnd(end) => bits = end.bits,
             _ => {}
         }
@@ -141,6 +151,59 @@ fn a_pipe_that_has_gone_round_is_at_its_end() {
         for more in 0..MESSAGES.next_power_of_two() {
             read_one(receiver);
             write_one(sender, MESSAGES + more);
+        }
+    });
+    assert_eq!(numbers, [0, 1, 2, 3, 4]);
+    assert_ne!(bits & end_bits::TORN, 0);
+}
+
+/// Bytes that are added to each message to TCP, so that no two of them fit a segment: when it
+/// sends again, it puts together what does.
+const SEGMENT: i32 = 700;
+
+/// A connection whose other end is deaf until a filter is taken away from it, with as many messages
+/// that are not acknowledged as fit the first congestion window.
+fn unacknowledged(messages: u8) -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    set_option(&listener, libc::IPPROTO_TCP, libc::TCP_MAXSEG, &(SEGMENT + 100));
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (server, _) = listener.accept().unwrap();
+    let mut filter = libc::sock_filter { code: libc::BPF_RET as u16, jt: 0, jf: 0, k: 0 };
+    let program = libc::sock_fprog { len: 1, filter: &mut filter };
+    set_option(&server, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program);
+    client.set_nodelay(true).unwrap();
+    for number in 0..messages {
+        client.write_all(&vec![number; SEGMENT as usize - usize::from(number)]).unwrap();
+    }
+    (client, server)
+}
+
+fn set_option<T>(socket: &impl AsRawFd, level: i32, name: i32, value: &T) {
+    let (pointer, len) = (std::ptr::from_ref(value).cast(), size_of::<T>() as libc::socklen_t);
+    // SAFETY: the value, and what it points to, outlives the call.
+    let ret = unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, pointer, len) };
+    assert_eq!(ret, 0, "{}", io::Error::last_os_error());
+}
+
+#[test]
+fn what_is_acknowledged_between_two_runs_is_marked() {
+    if left_out("what_is_acknowledged_between_two_runs_is_marked") {
+        return;
+    }
+    let number = |packet: &PacketRecord| u8::try_from(SEGMENT as u32 - packet.len).unwrap();
+    let (client, _server) = unacknowledged(8);
+    let (numbers, bits) = read_in_two(&client, number, || {});
+    assert_eq!((numbers, bits), ((0..8).collect(), 0));
+
+    let (client, server) = unacknowledged(8);
+    let (numbers, bits) = read_in_two(&client, number, || {
+        set_option(&server, libc::SOL_SOCKET, libc::SO_DETACH_FILTER, &0);
+        let mut left = 1;
+        while left > 0 {
+            // SAFETY: the request writes one number.
+            let ret = unsafe { libc::ioctl(client.as_raw_fd(), libc::TIOCOUTQ, &raw mut left) };
+            assert_eq!(ret, 0);
+            std::thread::sleep(Duration::from_millis(1));
         }
     });
     assert_eq!(numbers, [0, 1, 2, 3, 4]);
