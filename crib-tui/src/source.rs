@@ -67,14 +67,14 @@ impl Reader {
         self.reason.as_deref()
     }
 
-    /// Loads now whatever will be needed, and says what reading needs from then on.
+    /// Loads now whatever will be needed for what it was opened for, and says what reading needs from then on.
     ///
     /// # Errors
     /// [`ReadError::Missing`] when BPF can't give the one thing that is wanted.
-    pub fn prepare(&mut self, wanted: Wanted) -> Result<Needs, ReadError> {
+    pub fn prepare(&mut self) -> Result<Needs, ReadError> {
         match &mut self.inner {
             Inner::Bpf(reader) => {
-                reader.prepare(wanted)?;
+                reader.prepare()?;
                 Ok(reader.needs())
             }
             Inner::Procfs => Ok(privileges::PROCFS),

@@ -27,7 +27,7 @@ pub(super) fn run<O: Write>(
     let pids = find_all(targets)?;
     // That /proc is read need not be said before: there, the error says why.
     let mut reader = Reader::open(source, Wanted::Dumps)?;
-    keep(reader.prepare(Wanted::Dumps)?)?;
+    keep(reader.prepare()?)?;
     let mut readings = Vec::with_capacity(pids.len());
     let mut worst = None;
     for pid in pids {

@@ -27,7 +27,7 @@ pub(super) fn run<O: Write>(
 ) -> Result<(), Failure> {
     let pids = find_all(targets)?;
     let mut reader = Reader::open(source, Wanted::Files)?;
-    let needs = reader.prepare(Wanted::Files)?;
+    let needs = reader.prepare()?;
     // What lints need besides is read only where it could tell something.
     keep_with(needs, if says_lints(output) { LOADING } else { NOTHING })?;
     say_source(&reader, streams.note);

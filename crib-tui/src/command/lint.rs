@@ -28,7 +28,7 @@ pub(super) fn run<O: Write>(
 ) -> Result<(), Failure> {
     let pid = find(target)?;
     let mut reader = Reader::open(source, Wanted::Files)?;
-    let needs = reader.prepare(Wanted::Files)?;
+    let needs = reader.prepare()?;
     // What threads wait for is their user's alone; dumps are read only where they could tell
     // something.
     keep_with(needs | PROCFS, LOADING)?;

@@ -121,7 +121,7 @@ fn open(
     note: &mut dyn FnMut(&str),
 ) -> Result<Reader, Failure> {
     let mut reader = Reader::open(source, wanted)?;
-    keep(reader.prepare(wanted)?)?;
+    keep(reader.prepare()?)?;
     say_source(&reader, note);
     Ok(reader)
 }

@@ -26,7 +26,7 @@ pub(super) fn run<O: Write>(
     let pid = find(target)?;
     // That /proc is read need not be said before: there, the error says why.
     let mut reader = Reader::open(source, Wanted::Dumps)?;
-    let needs = reader.prepare(Wanted::Dumps)?;
+    let needs = reader.prepare()?;
     let writes = match output {
         PacketsOutput::Pcap(PcapTarget::File(_)) => privileges::WRITING,
         _ => privileges::NOTHING,

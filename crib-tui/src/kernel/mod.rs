@@ -59,6 +59,8 @@ const TASK_FILE: &str = "task_file";
 /// A loaded BPF object, ready to read.
 pub struct Reader {
     object: Object,
+    /// What it was opened for.
+    wanted: Wanted,
     /// The size of the ring that dumps are written into.
     ring_bytes: u32,
     /// The program that was loaded first: whatever holds for all of them is tried out with it.
@@ -127,16 +129,17 @@ impl Reader {
             Wanted::Dumps => object.iterator(nested::PROGRAM, nested::TASK).ok(),
         };
         match other {
-            Some(program) => Self::with(object, program, None, ring_bytes),
+            Some(program) => Self::with(object, wanted, program, None, ring_bytes),
             None => {
                 let files = files_program(&mut object)?;
-                Self::with(object, Rc::clone(&files.program), Some(files), ring_bytes)
+                Self::with(object, wanted, Rc::clone(&files.program), Some(files), ring_bytes)
             }
         }
     }
 
     fn with(
         object: Object,
+        wanted: Wanted,
         first: Rc<OwnedFd>,
         files: Option<FilesProgram>,
         ring_bytes: u32,
@@ -144,6 +147,7 @@ impl Reader {
         Ok(Self {
             filter: probe_filter(&first)?,
             object,
+            wanted,
             ring_bytes,
             first,
             files,
@@ -169,13 +173,13 @@ impl Reader {
         Ok(self.files.insert(files).clone())
     }
 
-    /// Loads now whatever will be needed.
+    /// Loads now whatever will be needed for what it was opened for.
     ///
     /// # Errors
     /// [`ReadError::Missing`] where the one thing that is wanted can't be had; of
     /// [`Wanted::Everything`], what can't be had fails when it is asked for.
-    pub fn prepare(&mut self, wanted: Wanted) -> Result<(), ReadError> {
-        match wanted {
+    pub fn prepare(&mut self) -> Result<(), ReadError> {
+        match self.wanted {
             Wanted::Files => self.files_program().map(drop),
             Wanted::Processes => self.load_totals(),
             Wanted::Dumps => dump::open(self),

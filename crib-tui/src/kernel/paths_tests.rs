@@ -14,7 +14,7 @@ fn plain() -> Reader {
     let mut object = Object::open_with_ring(RING_BYTES).unwrap();
     let program = object.iterator("files_plain", super::super::TASK_FILE).unwrap();
     let files = FilesProgram { program: Rc::clone(&program), plain: true };
-    Reader::with(object, program, Some(files), RING_BYTES).unwrap()
+    Reader::with(object, Wanted::Files, program, Some(files), RING_BYTES).unwrap()
 }
 
 #[test]

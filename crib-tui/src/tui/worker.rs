@@ -12,7 +12,6 @@ use super::capture::{self, WriteRequest};
 use super::ends::{self, EndsReading, EndsRequest};
 use super::sessions::{Sessions, read_dump};
 use crate::export::pcap;
-use crate::kernel::Wanted;
 use crate::model::groups::{GroupSummary, Grouping};
 use crate::model::leaks::{Leaks, Traced};
 use crate::model::{
@@ -283,7 +282,7 @@ impl Readings for source::Reader {
 
     fn settle(&mut self) -> io::Result<()> {
         // What can't be had is said when it is asked for.
-        let needs = self.prepare(Wanted::Everything).unwrap_or(privileges::PROCFS);
+        let needs = self.prepare().unwrap_or(privileges::PROCFS);
         let tracing = match self.source() {
             Source::Bpf => privileges::LOADING | privileges::STACKS,
             Source::Procfs => privileges::NOTHING,

@@ -28,7 +28,7 @@ pub(super) fn run<O: Write>(
 ) -> Result<(), Failure> {
     let pid = find(target)?;
     let mut reader = Reader::open(source, Wanted::Files)?;
-    let needs = reader.prepare(Wanted::Files)?;
+    let needs = reader.prepare()?;
     say_source(&reader, streams.note);
     let mut session = Session::begin(&mut reader, pid, leaks, streams.note)?;
     // What traces is attached. The auxiliary vector is the process's user's alone; who is to be
