@@ -91,8 +91,8 @@ fn fill_and_empty(
         }
         while received < sent {
             match receiver.receive(received)? {
-                Some(after) => received = after,
-                None => break,
+                channel::Came::After(after) => received = after,
+                channel::Came::Nothing | channel::Came::End => break,
             }
         }
     }

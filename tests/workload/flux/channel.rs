@@ -15,12 +15,23 @@ pub trait Channel {
     fn kind(&self) -> &'static str;
     /// Sends what comes after so many messages or bytes; returns how many there are then.
     fn send(&mut self, sent: u64) -> io::Result<u64>;
-    /// Receives and checks what comes after so many; none when nothing came for a while.
-    fn receive(&mut self, received: u64) -> io::Result<Option<u64>>;
-    /// Nothing more will be sent.
-    fn finish(&mut self) -> io::Result<()> {
-        Ok(())
+    /// Receives and checks what comes after so many.
+    fn receive(&mut self, received: u64) -> io::Result<Came>;
+    /// Nothing more will be sent; whether that is told to the receiver ([`Came::End`]). Where it
+    /// is not, all that was sent is there at once.
+    fn finish(&mut self) -> io::Result<bool> {
+        Ok(false)
     }
+}
+
+/// What has come.
+pub enum Came {
+    /// So many messages or bytes in all.
+    After(u64),
+    /// Nothing for a while.
+    Nothing,
+    /// All there ever will be.
+    End,
 }
 
 type Ends = (Box<dyn Channel + Send>, Box<dyn Channel + Send>);
@@ -58,15 +69,15 @@ impl Channel for Messages {
         }
     }
 
-    fn receive(&mut self, received: u64) -> io::Result<Option<u64>> {
+    fn receive(&mut self, received: u64) -> io::Result<Came> {
         if !readable(&self.fd)? {
-            return Ok(None);
+            return Ok(Came::Nothing);
         }
         // A pipe's packets are whole pages at most, and these messages are shorter.
         let bytes = message::read(self.fd.as_fd(), 4096)?;
         let number = pattern::message_number(&bytes).map_err(io::Error::other)?;
         if number == received || (self.lossy && number > received) {
-            return Ok(Some(number + 1));
+            return Ok(Came::After(number + 1));
         }
         Err(io::Error::other(format!("message {number} came where {received} was to come")))
     }
@@ -100,15 +111,25 @@ impl Channel for Stream {
         }
     }
 
-    fn receive(&mut self, received: u64) -> io::Result<Option<u64>> {
+    fn receive(&mut self, received: u64) -> io::Result<Came> {
         if !readable(&self.fd)? {
-            return Ok(None);
+            return Ok(Came::Nothing);
         }
         let bytes = message::read(self.fd.as_fd(), 5000)?;
         if bytes != pattern::stream(received, bytes.len()) {
             return Err(io::Error::other(format!("other bytes came at {received}")));
         }
-        Ok((!bytes.is_empty()).then_some(received + bytes.len() as u64))
+        let len = bytes.len() as u64;
+        Ok(if len > 0 { Came::After(received + len) } else { Came::End })
+    }
+
+    /// What TCP has sent may come late, where some of it has to be sent again.
+    fn finish(&mut self) -> io::Result<bool> {
+        let is_socket = self.kind == "socket";
+        if is_socket {
+            sys::shutdown(self.fd.as_fd(), libc::SHUT_WR)?;
+        }
+        Ok(is_socket)
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::Instant;
 use serde_json::{Map, Value, json};
 
 use crate::modes;
-use channel::Channel;
+use channel::{Came, Channel};
 
 /// After so many messages the receiver rests for half of the time that they took. It is the
 /// faster one, and where there is one processor, nobody else would ever run while something
@@ -25,7 +25,7 @@ const UNTIL_REST: u64 = 200;
 struct Progress {
     /// The sender shall send no more.
     stop: AtomicBool,
-    /// It will not.
+    /// It will not, and all that it has sent is there to be received.
     done: AtomicBool,
 }
 
@@ -48,10 +48,11 @@ pub fn run(name: &str) -> io::Result<()> {
     modes::wait_for_eof()?;
     progress.stop.store(true, Ordering::Release);
 
-    let panicked = |_| Err(io::Error::other("the thread panicked"));
-    let sent = sending.join().unwrap_or_else(panicked);
-    progress.done.store(true, Ordering::Release);
-    let received = receiving.join().unwrap_or_else(panicked);
+    let sent = sending.join().unwrap_or_else(|_| panicked());
+    let told = matches!(sent, Ok((_, true)));
+    progress.done.store(!told, Ordering::Release);
+    let sent = sent.map(|(sent, _)| sent);
+    let received = receiving.join().unwrap_or_else(|_| panicked());
     let mut report = Map::new();
     let mut tell = |what: &str, result: io::Result<u64>| match result {
         Ok(number) => report.insert(what.into(), number.into()),
@@ -62,15 +63,20 @@ pub fn run(name: &str) -> io::Result<()> {
     modes::announce(report)
 }
 
-fn send_all(mut end: Box<dyn Channel + Send>, progress: &Progress) -> io::Result<u64> {
+fn panicked<T>() -> io::Result<T> {
+    Err(io::Error::other("the thread panicked"))
+}
+
+/// How much was sent, and whether the receiver is told that it was all.
+fn send_all(mut end: Box<dyn Channel + Send>, progress: &Progress) -> io::Result<(u64, bool)> {
     let mut sent = 0;
     while !progress.stop.load(Ordering::Acquire) {
         sent = end.send(sent)?;
     }
-    end.finish()?;
+    let told = end.finish()?;
     // Its descriptor is told of, and must not become another file's.
     std::mem::forget(end);
-    Ok(sent)
+    Ok((sent, told))
 }
 
 fn receive_all(mut end: Box<dyn Channel + Send>, progress: &Progress) -> io::Result<u64> {
@@ -82,13 +88,16 @@ fn receive_all(mut end: Box<dyn Channel + Send>, progress: &Progress) -> io::Res
             awake_since = Instant::now();
         }
         match end.receive(received)? {
-            Some(after) => received = after,
+            Came::After(after) => received = after,
+            Came::End => break,
             // The last of it may have come between the look for it and this one for its end.
-            None if progress.done.load(Ordering::Acquire) => match end.receive(received)? {
-                Some(after) => received = after,
-                None => break,
-            },
-            None => {}
+            Came::Nothing if progress.done.load(Ordering::Acquire) => {
+                match end.receive(received)? {
+                    Came::After(after) => received = after,
+                    Came::Nothing | Came::End => break,
+                }
+            }
+            Came::Nothing => {}
         }
     }
     std::mem::forget(end);
