@@ -2,7 +2,7 @@
 //!
 //! The queue can change under the walk. Lists are checked to lead back to where the walk came
 //! from, trees by what each packet says of itself before and after it is read (see
-//! [`crate::packet::Identity`]), and each walk is bounded. What may be wrong is marked.
+//! [`crate::identity::Identity`]), and each walk is bounded. What may be wrong is marked.
 
 use core::marker::PhantomData;
 

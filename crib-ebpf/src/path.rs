@@ -150,7 +150,7 @@ fn add_name(path: &mut Path, dentry: Kptr<Raw>) -> bool {
     // sum; the byte of length and the name take `len + 1` at most.
     let copied = unsafe {
         names.add(start).write(len as u8);
-        copy(names.add(start + 1), len, name)
+        copy(names.add(start + 1), len, name).is_known()
     };
     if copied {
         path.record.len = at + len + 1;

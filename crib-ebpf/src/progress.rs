@@ -3,10 +3,12 @@
 use crib_common::dump::{ChunkRecord, HeadersRecord, NameRecord, PacketRecord, TcpRecord};
 use crib_common::limits::CHUNK_BYTES;
 
-use crate::packet::{Identity, Skb};
+use crate::identity::Identity;
+use crate::packet::Skb;
 use crate::packets::Begun;
 use crate::path::Path;
 use crate::queues::{OwnerNumbers, QueueNumbers};
+use crate::read::Value;
 
 /// Bytes that are hashed in one step.
 pub const BLOCK: usize = 64;
@@ -67,6 +69,8 @@ pub mod ahead {
 pub struct Progress {
     /// What is to come behind the packet that was read last.
     pub ahead: Ahead,
+    /// Where the packet before the one that is being read ended ([`crate::packet::Details::behind`]).
+    pub behind: Value<u32>,
     /// What the packet that is being read was known by when it was begun.
     pub identity: Identity,
     /// What it is known by now.

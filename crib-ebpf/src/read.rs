@@ -45,6 +45,7 @@ pub fn injected(field: impl FnOnce(&'static KernelOffsets) -> *const u16) -> u16
 /// Whether it is known is a mask and not a `bool`, so that noting it takes no branch: each branch
 /// doubles what the verifier may have to look at behind it.
 #[derive(Clone, Copy)]
+#[repr(C)]
 pub struct Value<T> {
     /// Nothing where it is known, all bits where it is not.
     unknown: u64,
@@ -84,8 +85,9 @@ impl<T: Copy + Default> Value<T> {
         if known { Self::of(value) } else { Self::unknown() }
     }
 
+    /// Whether it is known.
     #[inline(always)]
-    fn is_known(self) -> bool {
+    pub fn is_known(self) -> bool {
         self.unknown == 0
     }
 
@@ -326,13 +328,8 @@ impl<const BYTES: usize> Image<BYTES> {
     #[inline(always)]
     pub fn take(&mut self, source: Kptr<Raw>, size: u16) {
         let size = if usize::from(size) < BYTES { u32::from(size) } else { BYTES as u32 };
-        // SAFETY: there is room for `size` bytes, and any bits are valid. The helper checks the
-        // source, and writes zeros where it fails.
-        let result = unsafe {
-            let target = self.bytes.as_mut_ptr().cast::<c_void>();
-            bpf_probe_read_kernel(target, size, source.as_ptr().cast_mut().cast())
-        };
-        self.unknown = (result >> 63) as u64;
+        // SAFETY: there is room for `size` bytes, and any bits are valid.
+        self.unknown = unsafe { copy(self.bytes.as_mut_ptr(), size, source) }.unknown;
     }
 
     /// Whether it was copied.
@@ -398,17 +395,19 @@ pub fn below<const LIMIT: u32>(len: u32) -> u32 {
 pub fn copy_16<A: Access>(target: &mut [u8; 16], source: Kptr<A>, offset: u16) -> Value<()> {
     match source.raw().member(offset) {
         // SAFETY: the array has 16 bytes.
-        Some(member) => Value::when(unsafe { copy(target.as_mut_ptr(), 16, member) }, ()),
+        Some(member) => unsafe { copy(target.as_mut_ptr(), 16, member) },
         None => Value::unknown(),
     }
 }
 
-/// Copies `len` bytes at `source` to `target`; whether that succeeded.
+/// Copies `len` bytes at `source` to `target`; whether that succeeded, and zeros where not.
 ///
 /// # Safety
 /// `target` must have room for the largest `len` that the caller's mask lets through.
 #[inline(always)]
-pub unsafe fn copy(target: *mut u8, len: u32, source: Kptr<Raw>) -> bool {
+pub unsafe fn copy(target: *mut u8, len: u32, source: Kptr<Raw>) -> Value<()> {
     // SAFETY: the helper checks `source` itself; the caller answers for `target`.
-    unsafe { bpf_probe_read_kernel(target.cast(), len, source.as_ptr().cast_mut().cast()) == 0 }
+    let result =
+        unsafe { bpf_probe_read_kernel(target.cast(), len, source.as_ptr().cast_mut().cast()) };
+    Value::returned(result, ())
 }

@@ -192,5 +192,5 @@ pub fn unix_name(name: &mut [u8; UNIX_NAME_BYTES], sk: Kptr<Raw>) -> u32 {
     };
     let len = below::<{ UNIX_NAME_BYTES as u32 }>(len);
     // SAFETY: `len` is below the size of `name`.
-    if unsafe { copy(name.as_mut_ptr(), len, path) } { len } else { UnixRecord::UNKNOWN }
+    if unsafe { copy(name.as_mut_ptr(), len, path) }.is_known() { len } else { UnixRecord::UNKNOWN }
 }

@@ -18,7 +18,7 @@ use crib_ebpf::packet::Details;
 use crib_ebpf::packets::Begun;
 use crib_ebpf::progress::{BYTES, Dump};
 use crib_ebpf::queues::{Owner, Queue, is};
-use crib_ebpf::read::below;
+use crib_ebpf::read::{Value, below};
 use crib_ebpf::repeat::Step;
 use crib_ebpf::task;
 use crib_ebpf::task_file::fget_task;
@@ -90,7 +90,7 @@ pub extern "C" fn crib_bench_packet(address: u64, index: u32) -> u32 {
     let Some(dump) = emit::dump() else { return 0 };
     let Some(packet) = Details::of(address, index) else { return 0 };
     packet.copy_into(&mut dump.skb);
-    packet.fill(&dump.skb, &mut dump.packet);
+    packet.fill(&dump.skb, Value::unknown(), &mut dump.packet);
     if packet.is(is::SKB) {
         packet.fill_sender(&dump.skb, &mut dump.packet);
     }

@@ -74,6 +74,12 @@ pub extern "C" fn crib_ahead(address: u64) -> u32 {
     dump.progress.ahead.seq = next.seq(&next.pointer).or_zero();
     // TCP numbers its packets, and appends to the last one.
     if next.is(is::NUMBERED) {
+        // There is never a gap between two: what is missing is on its way to its place. When TCP
+        // cuts a packet in two, what was cut off is in no queue for a moment (tso_fragment), which
+        // lasts as long as whoever cuts is held up.
+        if dump.progress.ahead.seq.wrapping_sub(dump.progress.identity.end_seq()) as i32 > 0 {
+            dump.progress.queue_bits |= end_bits::TORN;
+        }
         return 0;
     }
     next.payload(request.payload).for_each(|chunk| {
@@ -136,7 +142,10 @@ pub fn read_chunk(dump: &mut Dump, chunk: &Chunk<'_>) -> bool {
     let bytes = dump.bytes.as_mut_ptr();
     let Some(zeros) = Kptr::<Raw>::to(dump.zeros.as_ptr() as u64) else { return false };
     // SAFETY: `len` is below BYTES, behind which there is room for a block.
-    unsafe { copy(bytes, len, address) && copy(bytes.add(len as usize), BLOCK as u32, zeros) }
+    unsafe {
+        copy(bytes, len, address).is_known()
+            && copy(bytes.add(len as usize), BLOCK as u32, zeros).is_known()
+    }
 }
 
 /// A hash of the first `len` bytes and of what went before. It need not resist anybody: it tells

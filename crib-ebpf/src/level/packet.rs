@@ -39,11 +39,12 @@ pub extern "C" fn crib_packet_begin(address: u64, index: u32) -> u32 {
     }
     packet.copy_into(&mut dump.skb);
     dump.progress.packets_left -= 1;
-    dump.progress.payload += u64::from(packet.len(&dump.skb).or_zero());
+    dump.progress.payload += u64::from(packet.len(&dump.skb, dump.progress.behind).or_zero());
     dump.progress.memory += u64::from(packet.truesize(&dump.skb).or_zero());
     dump.progress.packet = index;
     if index < request.first_packet || index > request.last_packet {
         dump.progress.queue_bits |= end_bits::ASKED;
+        dump.progress.behind = packet.behind(&dump.skb);
         dump.progress.packet = index + 1;
         return Go::Past as u32;
     }
@@ -70,7 +71,7 @@ pub extern "C" fn crib_packet(address: u64, index: u32) -> u32 {
     if !follows || !dump.progress.identity.is_there() {
         dump.progress.queue_bits |= end_bits::TORN;
     }
-    packet.fill(&dump.skb, &mut dump.packet);
+    packet.fill(&dump.skb, dump.progress.behind, &mut dump.packet);
     0
 }
 
@@ -134,7 +135,12 @@ pub extern "C" fn crib_packet_end(address: u64, index: u32) -> u32 {
     packet.copy_into(&mut dump.skb);
     packet.identify(&dump.skb, &mut dump.progress.now);
     let is_same = packet.is_same(&dump.progress.identity, &dump.progress.now);
-    let whole = is_same && dump.progress.again == dump.progress.hash;
+    // It says that it is longer than it is where a sender is held up that has counted its bytes
+    // and not yet put them into it.
+    let Some(request) = emit::dump_request() else { return Go::Stop as u32 };
+    let is_full = dump.progress.offset >= dump.packet.len.min(request.payload);
+    let whole = is_same && is_full && dump.progress.again == dump.progress.hash;
+    dump.progress.behind = packet.behind(&dump.skb);
     close_packet(dump, if whole { 0 } else { end_bits::TORN });
     dump.progress.packet = index + 1;
     Go::In as u32

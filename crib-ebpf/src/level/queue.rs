@@ -7,6 +7,7 @@ use super::packet::close_packet;
 use super::{Go, SMALL, room, send};
 use crate::emit;
 use crate::progress::{Dump, ahead};
+use crate::read::Value;
 
 /// Begins the queue that was put into the map, or goes on with it.
 #[unsafe(no_mangle)]
@@ -37,6 +38,7 @@ pub extern "C" fn crib_queue_begin() -> u32 {
     progress.queue_bits = 0;
     progress.ahead.found = ahead::UNKNOWN;
     progress.ahead.len = 0;
+    progress.behind = Value::unknown();
     progress.packet = 0;
     progress.packet_open = 0;
     progress.payload = 0;

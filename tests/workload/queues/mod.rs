@@ -31,6 +31,7 @@ pub const QUEUES: &[(&str, Constructor)] = &[
     ("tcp-unread", tcp::unread),
     ("tcp-unacknowledged", tcp::unacknowledged),
     ("tcp-out-of-order", tcp::out_of_order),
+    ("tcp-overlapping", tcp::overlapping),
     ("tcp-listen", tcp::listen),
     ("tcp6-listen", tcp::listen_on_6),
     ("udp", udp::received),

@@ -208,6 +208,32 @@ pub fn out_of_order(holder: &mut Holder) -> io::Result<()> {
     Ok(())
 }
 
+/// Two segments in order, of which the second begins with what the first ends with. Its reader gets
+/// that once.
+pub fn overlapping(holder: &mut Holder) -> io::Result<()> {
+    let (client, server) = connection(&TcpListener::bind(LOCALHOST)?)?;
+    let (SocketAddr::V4(from), SocketAddr::V4(to)) = (client.local_addr()?, client.peer_addr()?)
+    else {
+        return Err(io::Error::other("not over IPv4"));
+    };
+    let (next, ack) = sequence_numbers(client.as_fd())?;
+    let whole = told::known_bytes(5, 1600);
+    let parts = [(0..1000, 0), (600..1600, 400)];
+    for (part, _) in &parts {
+        let seq = next.wrapping_add(part.start as u32);
+        segment::send(from, to, seq, ack, &whole[part.clone()])?;
+    }
+    wait_for("not both segments", || Ok(unread_bytes(server.as_fd())? == whole.len()))?;
+    let packets = parts.map(|(part, twice)| {
+        let seq = next.wrapping_add(part.start as u32);
+        told::packet_with(&whole[part][twice..], json!({ "seq": seq, "consumed": twice }))
+    });
+    // It stays open until its bytes are read.
+    let drain = drain::stream_after(whole.len(), move |_| client.peer_addr().map(drop));
+    add(holder, "tcp-overlapping", server, Queued { queues: json!({ "receive": packets }), drain });
+    Ok(())
+}
+
 /// The next sequence number that an end sends, and the next that it expects: what TCP_REPAIR
 /// tells (net/ipv4/tcp.c), which needs CAP_NET_ADMIN.
 fn sequence_numbers(fd: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
