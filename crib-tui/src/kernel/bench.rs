@@ -16,10 +16,12 @@ use crib_common::offsets::KernelOffsets;
 use crib_common::record::FileRecord;
 use zerocopy::FromBytes;
 
+use super::errors::{failed, missing};
 use super::link::{IterLink, Scope};
 use super::mapped::Mapped;
 use super::object::LoadError;
-use super::{TASK_FILE, btf, failed, missing, nested, snapshot};
+use super::programs::TASK_FILE;
+use super::{btf, nested, snapshot};
 use crate::model::ReadError;
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("CRIB_BENCH_OBJECT"));

@@ -5,11 +5,11 @@ use std::time::SystemTime;
 
 use crib_common::dump::{DumpRequest, HOPS, Hop, dump_bits, queue};
 
+use super::errors::{ended, failed, garbled, missing, not_hidden, still_there};
 use super::nested::{Nested, RunError};
 use super::object::LoadError;
-use super::{
-    Filter, Reader, ended, failed, garbled, missing, not_hidden, pages, still_there, support,
-};
+use super::programs::Filter;
+use super::{Reader, pages, support};
 use crate::decode::{Record, Records};
 use crate::model::assemble::{self, Dumped};
 use crate::model::{

@@ -15,46 +15,35 @@ mod object;
 mod pages;
 mod paths;
 mod peers;
+mod programs;
 mod snapshot;
 pub mod staged;
+mod sums;
 pub mod support;
 mod symbols;
 mod sys;
+mod table;
 mod told;
 pub mod trace;
 
-use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::SystemTime;
 
 use crib_common::limits::RING_BYTES;
 use crib_common::record::Request;
 
-use crate::decode::{self, Records};
-use crate::model::assemble::{self, IdKey, TableError, TableFiles};
-use crate::model::lint::Beside;
-use crate::model::{
-    Dump, DumpReading, File, FilesReading, Process, ProcessState, ProcessTotals, ProcessesReading,
-    ReadError, Search, Source, Sweep,
-};
+use crate::model::assemble::{IdKey, TableFiles};
+use crate::model::{Dump, DumpReading, ReadError, Search, Sweep};
 use crate::privileges::{self, Needs};
 use crate::procfs;
-use errors::{Lack, Lacking, ended, failed, garbled, missing, not_hidden, still_there};
+use errors::{Lack, Lacking, missing};
 use link::{IterLink, Scope};
 use nested::Nested;
-use object::{LoadError, Object};
-use paths::Links;
+use object::Object;
+use programs::{FilesProgram, Filter};
 use symbols::Symbols;
 use told::Told;
-
-/// How often a reading is begun again during which a directory was renamed.
-const TRIES: u32 = 4;
-
-/// What the programs iterate over.
-const TASK_FILE: &str = "task_file";
 
 /// A loaded BPF object, ready to read.
 pub struct Reader {
@@ -87,23 +76,6 @@ pub struct Reader {
     lacking: Lacking,
 }
 
-/// The program that tells the files of a table.
-#[derive(Clone)]
-struct FilesProgram {
-    program: Rc<OwnedFd>,
-    /// Whether it tells no paths, and does not have the kernel name file operations.
-    plain: bool,
-}
-
-/// Who leaves out the files of other processes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Filter {
-    /// The link (Linux 6.1).
-    Link,
-    /// The program, which is shown every file there is.
-    Program,
-}
-
 impl Reader {
     /// Loads the BPF program that is needed for what is wanted, and no other: most of the time
     /// until the first reading is the verifier's.
@@ -125,13 +97,13 @@ impl Reader {
         let mut object = Object::open_with_ring(ring_bytes).map_err(missing)?;
         let other = match wanted {
             Wanted::Files | Wanted::Everything => None,
-            Wanted::Processes => totals_program(&mut object).ok(),
+            Wanted::Processes => programs::totals(&mut object).ok(),
             Wanted::Dumps => object.iterator(nested::PROGRAM, nested::TASK).ok(),
         };
         match other {
             Some(program) => Self::with(object, wanted, program, None, ring_bytes),
             None => {
-                let files = files_program(&mut object)?;
+                let files = programs::files(&mut object)?;
                 Self::with(object, wanted, Rc::clone(&files.program), Some(files), ring_bytes)
             }
         }
@@ -145,7 +117,7 @@ impl Reader {
         ring_bytes: u32,
     ) -> Result<Self, ReadError> {
         Ok(Self {
-            filter: probe_filter(&first)?,
+            filter: programs::probe_filter(&first)?,
             object,
             wanted,
             ring_bytes,
@@ -169,7 +141,7 @@ impl Reader {
         if let Some(files) = &self.files {
             return Ok(files.clone());
         }
-        let files = files_program(&mut self.object)?;
+        let files = programs::files(&mut self.object)?;
         Ok(self.files.insert(files).clone())
     }
 
@@ -209,130 +181,6 @@ impl Reader {
         privileges::LOOKING | bpf | plain
     }
 
-    /// See [`crate::source::Reader::files`].
-    ///
-    /// # Errors
-    /// See there.
-    pub fn files(&mut self, pid: u32) -> Result<FilesReading, ReadError> {
-        let time = SystemTime::now();
-        let process = procfs::process(pid)?;
-        let files = match process.state {
-            ProcessState::Alive => self.read_files(&process)?,
-            _ => Vec::new(),
-        };
-        still_there(&process)?;
-        if files.is_empty() {
-            not_hidden(&process)?;
-        }
-        Ok(FilesReading {
-            source: Source::Bpf,
-            time,
-            process,
-            files,
-            complete: true,
-            beside: Beside::default(),
-        })
-    }
-
-    fn read_files(&mut self, process: &Process) -> Result<Vec<Arc<File>>, ReadError> {
-        let filter = self.filter_for(process.pid);
-        for _ in 0..TRIES {
-            let (session, reading) = match filter {
-                // Among the files of several tables, or of all processes, descriptors are not
-                // unique.
-                Filter::Program => (0, 0),
-                Filter::Link => self.told.begin(process.pid),
-            };
-            let asked = Request { session, reading, now: now(), ..Request::default() };
-            let files = self.read_once(process, filter, asked);
-            // Whatever failed, what the program takes for told may not have come through.
-            if !matches!(files, Ok(Some(_))) {
-                self.told.forget();
-            }
-            if let Some(files) = files? {
-                return Ok(files);
-            }
-        }
-        // Directories are being renamed all the time: everything is told, and nothing relied on.
-        let files = self.read_once(process, filter, Request::default())?;
-        files.ok_or_else(|| garbled(process, TableError::Stale))
-    }
-
-    /// The files of a process; none where a path was left out that is not known, or not right.
-    fn read_once(
-        &mut self,
-        process: &Process,
-        filter: Filter,
-        asked: Request,
-    ) -> Result<Option<Vec<Arc<File>>>, ReadError> {
-        let program = self.files_program()?;
-        self.run_files(&program, process, filter, asked)?;
-        if program.plain {
-            let mut links = Links::of_files_in(&self.records);
-            let before = std::mem::take(&mut self.records);
-            self.run_files(&program, process, filter, asked)?;
-            links.keep_those_of(&self.records);
-            let with_paths = links.put_into(&before);
-            self.records = with_paths.map_err(|error| garbled(process, error))?;
-        }
-        // What makes no sense is an error below.
-        for run in decode::file_runs(&self.records).map_while(Result::ok) {
-            if self.told.check(&run).is_err() {
-                return Ok(None);
-            }
-            decode::met_ops(run.parts).for_each(|record| self.symbols.learn(&record));
-        }
-        // Without names the files are shown all the same.
-        let _ = self.symbols.resolve();
-        match self.table.read(&self.records, |ops| self.symbols.name(ops), &self.key) {
-            Ok(files) => Ok(Some(files)),
-            Err(TableError::Stale) => Ok(None),
-            Err(error) => Err(garbled(process, error)),
-        }
-    }
-
-    fn run_files(
-        &mut self,
-        files: &FilesProgram,
-        process: &Process,
-        filter: Filter,
-        asked: Request,
-    ) -> Result<(), ReadError> {
-        let pid = process.pid;
-        self.records.clear();
-        let tgid = (filter == Filter::Link).then_some(pid);
-        if self.link.as_ref().is_none_or(|&(linked, _)| linked != tgid) {
-            let scope = tgid.map_or(Scope::All, Scope::Process);
-            let link =
-                IterLink::create(files.program.as_fd(), scope).map_err(|error| {
-                    match error.raw_os_error() {
-                        Some(libc::ESRCH | libc::ENOENT) => ended(process),
-                        _ => failed("cannot attach the BPF iterator", error),
-                    }
-                })?;
-            self.link = Some((tgid, link));
-        }
-        let tgid = if filter == Filter::Program { pid } else { 0 };
-        self.object.request(Request { tgid, ..asked }).map_err(missing)?;
-        match &self.link {
-            Some((_, link)) => snapshot::run(link, &mut self.records)
-                .map_err(|error| failed("cannot read the process's files", error)),
-            None => Ok(()),
-        }
-    }
-
-    /// Where a process is picked out: in the link where that is right.
-    ///
-    /// A link that is filtered by process passes over the wrong threads in kernels without
-    /// "bpf: task_group_seq_get_next: fix the skip_if_dup_files check": those after
-    /// a thread with a table of its own, not the thread itself. Unfiltered iterators never did.
-    fn filter_for(&self, pid: u32) -> Filter {
-        match self.filter {
-            Filter::Link if procfs::has_thread_tables(pid) => Filter::Program,
-            filter => filter,
-        }
-    }
-
     /// See [`crate::source::Reader::dump`].
     ///
     /// # Errors
@@ -355,58 +203,12 @@ impl Reader {
         dump::records(self, request, records)
     }
 
-    /// See [`crate::source::Reader::processes`].
-    ///
-    /// # Errors
-    /// See there.
-    pub fn processes(&mut self) -> Result<ProcessesReading, ReadError> {
-        let time = SystemTime::now();
-        let totals = self.sum_up()?;
-        let processes = procfs::process_list()?
-            .into_iter()
-            .map(|process| {
-                let totals = totals.get(&process.pid).copied().or_else(|| no_files(&process));
-                (process, totals)
-            })
-            .collect();
-        Ok(ProcessesReading { source: Source::Bpf, time, processes })
-    }
-
     /// See [`crate::source::Reader::sweep`].
     ///
     /// # Errors
     /// See there.
     pub fn sweep(&mut self, search: &Search, only: Option<&[u32]>) -> Result<Sweep, ReadError> {
         peers::sweep(self, search, only)
-    }
-
-    /// Loads and attaches the sweep's program when it is first needed.
-    fn load_totals(&mut self) -> Result<(), ReadError> {
-        if let Some(lack) = &self.lacking.totals {
-            return Err(lack.error());
-        }
-        if self.totals.is_none() {
-            let program = totals_program(&mut self.object)?;
-            let link = IterLink::create(program.as_fd(), Scope::All)
-                .map_err(|error| failed("cannot attach the BPF iterator", error))?;
-            self.totals = Some(link);
-        }
-        Ok(())
-    }
-
-    /// One iteration over all files of all processes, for their sums.
-    fn sum_up(&mut self) -> Result<HashMap<u32, ProcessTotals>, ReadError> {
-        self.load_totals()?;
-        self.object.request(Request::default()).map_err(missing)?;
-        self.records.clear();
-        let run = match &self.totals {
-            Some(link) => snapshot::run(link, &mut self.records),
-            None => Ok(()),
-        };
-        run.map_err(|error| failed("cannot read the processes' files", error))?;
-        assemble::totals(Records::new(&self.records)).map_err(|error| {
-            failed("the BPF programs' records make no sense", io::Error::other(error))
-        })
     }
 }
 
@@ -421,63 +223,4 @@ pub enum Wanted {
     Dumps,
     /// Any of these.
     Everything,
-}
-
-/// The time of day in seconds.
-fn now() -> i64 {
-    rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec
-}
-
-/// A process that the sweep has not met has no open files, unless /proc knows of some.
-fn no_files(process: &Process) -> Option<ProcessTotals> {
-    let none = process.state != ProcessState::Alive
-        || procfs::open_files(process.pid).is_none_or(|files| files == 0);
-    none.then_some(ProcessTotals {
-        fd_count: 0,
-        sockets: Some(0),
-        recv_payload: Some(0),
-        send_payload: Some(0),
-    })
-}
-
-/// The program that tells the files of a table.
-fn files_program(object: &mut Object) -> Result<FilesProgram, ReadError> {
-    let program = first_that_loads(object, ["files", "files_plain"])?;
-    Ok(FilesProgram { program, plain: !object.is_loaded("files") })
-}
-
-/// The program that sums up all tables.
-fn totals_program(object: &mut Object) -> Result<Rc<OwnedFd>, ReadError> {
-    first_that_loads(object, ["totals", "totals_plain"])
-}
-
-/// The first program of several that this kernel takes: later ones do with less.
-///
-/// Only what the verifier refuses leads to the next one; a missing privilege does not.
-fn first_that_loads(
-    object: &mut Object,
-    names: [&'static str; 2],
-) -> Result<Rc<OwnedFd>, ReadError> {
-    let [full, plain] = names;
-    object.iterator(full, TASK_FILE).or_else(|error| {
-        let refused = |error: &LoadError| {
-            error.io_error().and_then(io::Error::raw_os_error) != Some(libc::EPERM)
-        };
-        if !refused(&error) {
-            return Err(missing(error));
-        }
-        // The first error says more than the second.
-        object.iterator(plain, TASK_FILE).map_err(|_| missing(error))
-    })
-}
-
-/// Tries a link that is filtered by our own pid.
-fn probe_filter(program: &Rc<OwnedFd>) -> Result<Filter, ReadError> {
-    match IterLink::create(program.as_fd(), Scope::Process(std::process::id())) {
-        Ok(_) => Ok(Filter::Link),
-        Err(error) => match error.raw_os_error() {
-            Some(libc::E2BIG | libc::EINVAL) => Ok(Filter::Program),
-            _ => Err(failed("cannot attach the BPF iterator", error)),
-        },
-    }
 }

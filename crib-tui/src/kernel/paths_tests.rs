@@ -12,7 +12,7 @@ use crib_common::limits::RING_BYTES;
 /// A reader as on kernels that have only the plain programs.
 fn plain() -> Reader {
     let mut object = Object::open_with_ring(RING_BYTES).unwrap();
-    let program = object.iterator("files_plain", super::super::TASK_FILE).unwrap();
+    let program = object.iterator("files_plain", super::super::programs::TASK_FILE).unwrap();
     let files = FilesProgram { program: Rc::clone(&program), plain: true };
     Reader::with(object, Wanted::Files, program, Some(files), RING_BYTES).unwrap()
 }

@@ -8,8 +8,10 @@ use std::time::SystemTime;
 
 use crib_common::record::Request;
 
+use super::errors::{failed, missing};
 use super::link::{IterLink, Scope};
-use super::{Filter, Reader, failed, missing, snapshot};
+use super::programs::Filter;
+use super::{Reader, snapshot};
 use crate::decode;
 use crate::model::assemble::SweepFiles;
 use crate::model::{Held, ProcessState, ReadError, Search, Source, Sweep, Text};

@@ -8,8 +8,9 @@ use aya::programs::ProgramFd;
 use crib_common::dump::{DumpRequest, Hop, queue};
 
 use super::bench::{Programs, Table, cannot_attach, cannot_run};
+use super::errors::{failed, missing};
 use super::link::{IterLink, Scope};
-use super::{failed, missing, nested, snapshot};
+use super::{nested, snapshot};
 use crate::decode::{Record, Records};
 use crate::model::ReadError;
 

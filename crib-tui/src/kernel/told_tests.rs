@@ -34,7 +34,7 @@ fn settled(directory: &Path) -> Vec<File> {
     let files = (0..50).map(|number| File::create(directory.join(format!("file-{number:03}"))));
     let files = files.collect::<Result<Vec<_>, _>>().unwrap();
     let changed = files.last().unwrap().metadata().unwrap().ctime();
-    while super::super::now() < changed + 2 {
+    while super::super::table::now() < changed + 2 {
         sleep(Duration::from_millis(50));
     }
     files
