@@ -7,12 +7,13 @@ mod lint;
 mod packets;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::time::Duration;
 
 use crate::cli::{Cli, CliCommand, Flags};
 use crate::model::column::{self, Column, Table};
-use crate::model::filter::{Filter, parse_number};
+use crate::model::filter::Filter;
 use crate::model::lint::LintSet;
 use crate::model::{Dump, Files, Processes};
 use crate::source::SourceChoice;
@@ -204,8 +205,6 @@ pub enum Target {
 
 /// The time from one reading to the next where nobody says.
 pub const DEFAULT_DELAY: Duration = Duration::from_secs(1);
-const MIN_DELAY: Duration = Duration::from_millis(10);
-const MAX_DELAY: Duration = Duration::from_secs(60 * 60);
 
 impl Settings {
     /// Checks the arguments and puts them together with the environment.
@@ -214,8 +213,8 @@ impl Settings {
     /// [`SettingsError`] for each argument that can't be followed.
     pub fn resolve(cli: &Cli, environment: Environment) -> Result<Self, SettingsError> {
         let flags = &cli.flags;
-        let delay = flags.delay.as_deref().map_or(Ok(DEFAULT_DELAY), parse_delay)?;
-        let payload = flags.payload.as_deref().map_or(Ok(Dump::PAYLOAD), parse_payload)?;
+        let delay = flags.delay.as_deref().map_or(Ok(DEFAULT_DELAY), values::delay)?;
+        let payload = flags.payload.as_deref().map_or(Ok(Dump::PAYLOAD), values::payload)?;
         Ok(Self {
             task: task(cli, environment, delay, payload)?,
             source: flags.source,
@@ -254,7 +253,7 @@ fn watch(flags: &Flags, delay: Duration) -> Result<Watch, SettingsError> {
     Ok(Watch {
         target: targets.into_iter().next(),
         delay,
-        payload: flags.payload.as_deref().map(parse_payload).transpose()?,
+        payload: flags.payload.as_deref().map(values::payload).transpose()?,
         filter: flags.filter.clone(),
         lints: lint::wanted(flags)?,
     })
@@ -393,69 +392,10 @@ fn filter<T: Table>(flags: &Flags) -> Result<Option<Filter<T>>, SettingsError> {
 }
 
 fn targets(flags: &Flags) -> Result<Vec<Target>, SettingsError> {
-    flags.pid.as_deref().map_or(Ok(Vec::new()), parse_targets)
+    flags.pid.as_deref().map_or(Ok(Vec::new()), values::targets)
 }
 
 fn some_targets(flags: &Flags, command: &'static str) -> Result<Vec<Target>, SettingsError> {
     let targets = targets(flags)?;
     if targets.is_empty() { Err(SettingsError::NoTarget(command)) } else { Ok(targets) }
-}
-
-fn parse_targets(list: &str) -> Result<Vec<Target>, SettingsError> {
-    let mut targets = Vec::new();
-    for item in list.split(',') {
-        let target = if item.is_empty() {
-            return Err(SettingsError::EmptyTarget(list.to_owned()));
-        } else if item.bytes().all(|byte| byte.is_ascii_digit()) {
-            let pid = item.parse();
-            Target::Pid(pid.map_err(|_| SettingsError::PidTooLarge(item.to_owned()))?)
-        } else {
-            Target::Name(item.to_owned())
-        };
-        if !targets.contains(&target) {
-            targets.push(target);
-        }
-    }
-    Ok(targets)
-}
-
-fn parse_delay(text: &str) -> Result<Duration, SettingsError> {
-    let delay = parse_time(text).map_err(|error| match error {
-        TimeError::NoUnit => SettingsError::DelayUnit(text.to_owned()),
-        TimeError::NoTime => SettingsError::Delay(text.to_owned()),
-        TimeError::TooLong => SettingsError::DelayRange(text.to_owned()),
-    })?;
-    let range = MIN_DELAY..=MAX_DELAY;
-    if range.contains(&delay) { Ok(delay) } else { Err(SettingsError::DelayRange(text.to_owned())) }
-}
-
-/// What is wrong with a time.
-enum TimeError {
-    NoTime,
-    NoUnit,
-    TooLong,
-}
-
-/// A number with a unit.
-fn parse_time(text: &str) -> Result<Duration, TimeError> {
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let number: f64 = number.parse().map_err(|_| TimeError::NoTime)?;
-    let seconds = match unit {
-        "ms" => number / 1000.0,
-        "s" => number,
-        "m" => number * 60.0,
-        "h" => number * 3600.0,
-        "" => return Err(TimeError::NoUnit),
-        _ => return Err(TimeError::NoTime),
-    };
-    Duration::try_from_secs_f64(seconds).map_err(|_| TimeError::TooLong)
-}
-
-/// A number of bytes; no message has as many as 32 bits can count.
-fn parse_payload(text: &str) -> Result<u32, SettingsError> {
-    parse_number(text)
-        .and_then(|number| u64::try_from(number).ok())
-        .map(|number| u32::try_from(number).unwrap_or(u32::MAX))
-        .ok_or_else(|| SettingsError::Payload(text.to_owned()))
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{DEFAULT_DELAY, Format, Print, SettingsError, Target, TimeError};
-use super::{parse_delay, parse_time};
+use super::values;
+use super::{DEFAULT_DELAY, Format, Print, SettingsError, Target};
 use crate::cli::LeaksArgs;
 
 /// How long to watch where nobody says.
@@ -53,7 +53,7 @@ pub(super) fn print(
     let text = args.duration.as_deref().unwrap_or(DEFAULT_DURATION);
     let duration = parse_duration(text)?;
     let interval = match delay {
-        Some(delay) => parse_delay(delay)?,
+        Some(delay) => values::delay(delay)?,
         None => (duration / READINGS).clamp(LEAST_DELAY, DEFAULT_DELAY),
     };
     if interval.saturating_mul(LEAST_READINGS) > duration {
@@ -72,10 +72,10 @@ pub(super) fn print(
 }
 
 pub(super) fn parse_duration(text: &str) -> Result<Duration, SettingsError> {
-    let duration = parse_time(text).map_err(|error| match error {
-        TimeError::NoUnit => SettingsError::ForUnit(text.to_owned()),
-        TimeError::NoTime => SettingsError::For(text.to_owned()),
-        TimeError::TooLong => SettingsError::ForRange(text.to_owned()),
+    let duration = values::time(text).map_err(|error| match error {
+        values::TimeError::NoUnit => SettingsError::ForUnit(text.to_owned()),
+        values::TimeError::NoTime => SettingsError::For(text.to_owned()),
+        values::TimeError::TooLong => SettingsError::ForRange(text.to_owned()),
     })?;
     let range = MIN_DURATION..=MAX_DURATION;
     if range.contains(&duration) {

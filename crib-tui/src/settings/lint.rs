@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::leaks::parse_duration;
-use super::{DEFAULT_DELAY, Output, Print, SettingsError, Target, parse_delay};
+use super::{DEFAULT_DELAY, Output, Print, SettingsError, Target, values};
 use crate::cli::{Flags, LintArgs};
 use crate::model::Files;
 use crate::model::lint::{Lint, LintSet};
@@ -49,7 +49,7 @@ pub(super) fn print(
     let several = targets.len();
     let [target] =
         <[Target; 1]>::try_from(targets).map_err(|_| SettingsError::SeveralLinted(several))?;
-    let delay = delay.map(parse_delay).transpose()?;
+    let delay = delay.map(values::delay).transpose()?;
     let watch = args.duration.as_deref().map(|text| {
         let duration = parse_duration(text)?;
         let usual = (duration / READINGS).clamp(LEAST_DELAY, DEFAULT_DELAY);

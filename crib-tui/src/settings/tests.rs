@@ -125,15 +125,15 @@ fn colors_are_off_when_either_says_so() {
 #[case("0.5s", 500)]
 #[case("60m", 3_600_000)]
 fn a_delay_has_a_unit(#[case] text: &str, #[case] milliseconds: u64) {
-    assert_eq!(parse_delay(text), Ok(Duration::from_millis(milliseconds)));
+    assert_eq!(values::delay(text), Ok(Duration::from_millis(milliseconds)));
 }
 
 #[test]
 fn a_payload_is_a_number_of_bytes() {
-    assert_eq!(parse_payload("0"), Ok(0));
-    assert_eq!(parse_payload("2K"), Ok(2048));
-    assert_eq!(parse_payload("8G"), Ok(u32::MAX));
-    assert!(parse_payload("-1").is_err());
+    assert_eq!(values::payload("0"), Ok(0));
+    assert_eq!(values::payload("2K"), Ok(2048));
+    assert_eq!(values::payload("8G"), Ok(u32::MAX));
+    assert!(values::payload("-1").is_err());
     let watch = |arguments: &str| {
         let Task::Watch(watch) = task(arguments, TERMINAL) else { panic!("no live view") };
         watch.payload
