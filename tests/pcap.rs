@@ -133,7 +133,7 @@ fn tshark_finds_tcp_streams() {
     if tshark_is_missing(TEST) {
         return;
     }
-    let workload = workload(TEST, "tcp,tcp6,tcp-unacknowledged,tcp-out-of-order");
+    let workload = workload(TEST, "tcp,tcp6,tcp-unacknowledged,tcp-out-of-order,tcp-backlog");
     for (label, queue) in
         [("tcp", "receive"), ("tcp6", "receive"), ("tcp-unacknowledged", "outgoing")]
     {
@@ -152,11 +152,13 @@ fn tshark_finds_tcp_streams() {
         let found: Vec<u8> = pieces.into_iter().flat_map(|(_, bytes)| bytes).collect();
         assert!(found == stream, "{label}: {} bytes, not {}", found.len(), stream.len());
     }
-    let frames = frames(&workload, "tcp-out-of-order", &["tcp.seq_raw", "tcp.payload"]);
-    for early in told(&workload, "tcp-out-of-order", "out_of_order") {
-        let frame = frames.iter().find(|frame| frame[0].parse().ok() == early["seq"].as_u64());
-        let frame = frame.unwrap_or_else(|| panic!("no frame for {}", early["seq"]));
-        assert_eq!(frame[1].replace(':', ""), early["payload"]);
+    for (label, queue) in [("tcp-out-of-order", "out_of_order"), ("tcp-backlog", "backlog")] {
+        let frames = frames(&workload, label, &["tcp.seq_raw", "tcp.payload"]);
+        for packet in told(&workload, label, queue) {
+            let frame = frames.iter().find(|frame| frame[0].parse().ok() == packet["seq"].as_u64());
+            let frame = frame.unwrap_or_else(|| panic!("no frame for {}", packet["seq"]));
+            assert_eq!(frame[1].replace(':', ""), packet["payload"]);
+        }
     }
 }
 

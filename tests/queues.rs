@@ -157,6 +157,7 @@ exactly! {
     tcp_write_and_retransmit_queues_hold_the_rest: "tcp-unread,tcp-unacknowledged";
     tcp_out_of_order_queue_holds_what_came_early: "tcp-out-of-order";
     tcp_receive_queue_holds_once_what_came_twice: "tcp-overlapping";
+    tcp_backlog_holds_what_comes_while_the_socket_is_held: "tcp-backlog";
     accept_queues_hold_those_who_wait: "tcp-listen,tcp6-listen,unix-listen";
     udp_queues_hold_datagrams_with_their_senders: "udp,udp6,udp-reader,udp-stamped";
     error_queues_hold_what_came_back: "udp-error,udp6-error,udp-sent-stamp";

@@ -203,6 +203,8 @@ pub struct PacketRecord {
     pub len: u32,
     /// Bytes of it that a unix stream's or TCP's reader took already.
     pub consumed: u32,
+    /// Bytes of TCP's header that stand before its payload, in the backlog, and are not in `len`.
+    pub wrapping: u32,
     /// `skb->truesize`; a pipe's buffer: unknown.
     pub truesize: u32,
     /// Bytes in the linear part (`skb_headlen`), before `consumed` is taken off.
@@ -230,6 +232,8 @@ pub struct PacketRecord {
     /// inet: 4 bytes. inet6: 16 bytes. netlink: port id, group; packet: interface index, each 4
     /// bytes in host order.
     pub from: [u8; 16],
+    /// Nothing.
+    pub reserved: u32,
 }
 
 /// Bits of [`PacketRecord::known`].

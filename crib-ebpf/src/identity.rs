@@ -20,7 +20,8 @@ pub struct Identity {
     data_len: u32,
     seq: u32,
     end_seq: u32,
-    /// A pipe's buffer was taken, or nothing is in it yet: what it says may be another one's.
+    /// A pipe's buffer was taken, or nothing is in it yet: what it says may be another one's. Or TCP
+    /// is at work on a packet: what it says does not go together.
     gone: u32,
     reserved: u32,
 }
@@ -32,8 +33,8 @@ impl Identity {
         self.address
     }
 
-    /// Whether it was there when it was noted: a pipe's buffer is used again when its reader
-    /// has taken it.
+    /// Whether it was there, and whole, when it was noted: a pipe's buffer is used again when its
+    /// reader has taken it, and TCP adds to its packets and takes from them.
     #[inline(always)]
     pub fn is_there(&self) -> bool {
         self.gone == 0
@@ -88,6 +89,14 @@ impl Details<'_> {
             if self.is(is::NUMBERED) {
                 identity.seq = self.seq(skb).or_zero();
                 identity.end_seq = skb.read(cb(offset!(tcp_cb_end_seq))).or_zero();
+                let numbers = identity.end_seq.wrapping_sub(identity.seq);
+                let control = skb.read(cb(offset!(tcp_cb_flags))).map(controls);
+                let bytes = self.bytes(skb);
+                let goes_together =
+                    control.with(bytes, |control, bytes| numbers == bytes + control);
+                if goes_together.is(false) {
+                    identity.gone = 1;
+                }
             }
         }
     }
@@ -111,4 +120,11 @@ impl Details<'_> {
             && known.is_there()
             && now.is_there()
     }
+}
+
+/// How many of a packet's TCP sequence numbers are of its flags and not of its bytes: SYN and FIN take
+/// one each (RFC 9293, 3.4).
+#[inline(always)]
+fn controls(flags: u8) -> u32 {
+    u32::from(flags & 1) + u32::from(flags >> 1 & 1)
 }

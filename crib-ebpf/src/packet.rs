@@ -111,6 +111,26 @@ impl Details<'_> {
         if consumed <= len { consumed } else { 0 }
     }
 
+    /// Bytes of TCP's header that stand before its payload.
+    #[inline(always)]
+    pub fn wrapping(&self, skb: &impl Members) -> Value<u32> {
+        if !self.is(is::WRAPPED) {
+            return Value::of(0);
+        }
+        match Kptr::<Raw>::to(skb.read(offset!(skb_data)).or_zero()) {
+            // The data offset, in words of 32 bits (RFC 9293, 3.1).
+            Some(header) => header.get::<u8>(12).map(|byte| u32::from(byte >> 4) * 4),
+            None => Value::unknown(),
+        }
+    }
+
+    /// Its bytes without the header that stands before its payload.
+    #[inline(always)]
+    pub fn bytes(&self, skb: &impl Members) -> Value<u32> {
+        let bytes = skb.read::<u32>(offset!(skb_len));
+        bytes.with(self.wrapping(skb), u32::saturating_sub)
+    }
+
     /// Bytes that a reader would get of it.
     #[inline(always)]
     pub fn len(&self, skb: &Skb, behind: Value<u32>) -> Value<u32> {
@@ -121,8 +141,7 @@ impl Details<'_> {
         if self.is(is::CONNECTION) {
             return Value::of(0);
         }
-        let len = skb.read::<u32>(offset!(skb_len));
-        len.map(|len| len - self.consumed(skb, len, behind))
+        self.bytes(skb).map(|len| len - self.consumed(skb, len, behind))
     }
 
     /// Memory that is charged for it.
@@ -146,7 +165,7 @@ impl Details<'_> {
     /// Its payload as it is now, `most` bytes at most.
     #[inline(always)]
     pub fn payload(&self, most: u32) -> Chunks<'_> {
-        let len = self.pointer.get(offset!(skb_len)).or_zero();
+        let len = self.bytes(&self.pointer).or_zero();
         let (taken, left) = self.taken_and_left(&self.pointer, len, Value::unknown());
         Chunks::of(self, taken, left.min(most))
     }
@@ -155,7 +174,7 @@ impl Details<'_> {
     /// reader takes from now on stay where they are until it has taken the last.
     #[inline(always)]
     pub fn chunks(&self, record: &PacketRecord, len: u32) -> Chunks<'_> {
-        Chunks::of(self, record.consumed, record.len.min(len))
+        Chunks::of(self, record.wrapping + record.consumed, record.len.min(len))
     }
 }
 

@@ -22,6 +22,7 @@ impl Details<'_> {
         record.time = 0;
         record.page = 0;
         record.consumed = 0;
+        record.wrapping = 0;
         record.linear = 0;
         record.paged = 0;
         record.frags = 0;
@@ -51,7 +52,8 @@ impl Details<'_> {
     #[inline(always)]
     fn fill_skb(&self, skb: &Skb, behind: Value<u32>, record: &mut PacketRecord, known: &mut u32) {
         let len: Value<u32> = skb.read(offset!(skb_len));
-        let of_len = len.map(|len| self.taken_and_left(skb, len, behind));
+        record.wrapping = self.wrapping(skb).or_zero();
+        let of_len = self.bytes(skb).map(|len| self.taken_and_left(skb, len, behind));
         (record.consumed, record.len) = of_len.note(known, packet_known::LEN);
         let paged: Value<u32> = skb.read(offset!(skb_data_len));
         record.paged = paged.or_zero();
@@ -160,7 +162,7 @@ impl Details<'_> {
         let Some(network) = skb.read::<u16>(offset!(skb_network_header)).ok() else { return false };
         let transport: u16 = skb.read(offset!(skb_transport_header)).or_zero();
         let start = head.wrapping_add(u64::from(network));
-        let len = data.wrapping_sub(start);
+        let len = data.wrapping_sub(start).wrapping_add(self.wrapping(skb).or_zero().into());
         let Some(start) = Kptr::<Raw>::to(start) else { return false };
         if head == 0 || transport < network || len == 0 || len >= HEADER_BYTES as u64 {
             return false;

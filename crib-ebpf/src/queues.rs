@@ -196,7 +196,11 @@ impl Owner {
                 (at(offset!(sock_write_queue)), List, is::LISTED_SKB | is::NUMBERED)
             }
             (queue::ERROR, _) => (at(offset!(sock_error_queue)), List, is::LISTED_SKB | is::COME),
-            (queue::BACKLOG, _) => (at(offset!(sock_backlog_head)), Chain, is::SKB | is::HEADED),
+            (queue::BACKLOG, _) => (
+                at(offset!(sock_backlog_head)),
+                Chain,
+                is::SKB | is::COME | is::NUMBERED | is::WRAPPED,
+            ),
             _ => return None,
         };
         Some(Queue {
@@ -292,12 +296,15 @@ pub mod is {
     /// One that may have files in flight.
     pub const CARRIER: u32 = 1 << 12;
 
+    /// With TCP's header before the payload in its bytes: the backlog's are taken off when TCP takes it
+    /// from there (`tcp_data_queue`).
+    pub const WRAPPED: u32 = 1 << 13;
     pub(super) const LISTED_SKB: u32 = SKB | LISTED;
     pub(super) const COME: u32 = STAMPED | HEADED;
     pub(super) const TAKEN: u32 = TAKEN_UNIX | TAKEN_MPTCP | TAKEN_TCP;
 
     const UNIX: u32 = TAKEN_UNIX | CARRIER;
-    const TCP: u32 = TAKEN_TCP | NUMBERED;
+    const TCP: u32 = TAKEN_TCP | NUMBERED | WRAPPED;
 
     /// What is never true in a queue of each [`Sort`]: in a table, which is no branch.
     static NEVER: [u32; 16] = {

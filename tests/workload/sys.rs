@@ -1,6 +1,7 @@
 //! System calls that std has no function for, behind safe functions: here and below is all of
 //! the workload's unsafe code.
 
+pub mod away;
 pub mod generated;
 pub mod message;
 pub mod net;

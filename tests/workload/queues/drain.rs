@@ -62,10 +62,17 @@ pub fn stream_after(
     total: usize,
     first: impl FnOnce(BorrowedFd<'_>) -> io::Result<()> + 'static,
 ) -> Drain {
+    stream_behind(total, move |fd| first(fd).map(|()| Vec::new()))
+}
+
+/// The same behind those bytes that somebody else has read.
+pub fn stream_behind(
+    total: usize,
+    first: impl FnOnce(BorrowedFd<'_>) -> io::Result<Vec<u8>> + 'static,
+) -> Drain {
     let mut first = Some(first);
     Box::new(move |fd| {
-        first.take().map_or(Ok(()), |first| first(fd))?;
-        let mut bytes = Vec::new();
+        let mut bytes = first.take().map_or_else(|| Ok(Vec::new()), |first| first(fd))?;
         for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
             while let Some(received) = message::receive(fd, 0, ROOM)? {
                 if received.bytes.is_empty() {

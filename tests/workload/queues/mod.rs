@@ -32,6 +32,7 @@ pub const QUEUES: &[(&str, Constructor)] = &[
     ("tcp-unacknowledged", tcp::unacknowledged),
     ("tcp-out-of-order", tcp::out_of_order),
     ("tcp-overlapping", tcp::overlapping),
+    ("tcp-backlog", tcp::backlog),
     ("tcp-listen", tcp::listen),
     ("tcp6-listen", tcp::listen_on_6),
     ("udp", udp::received),

@@ -1,15 +1,16 @@
 //! TCP: received, not yet sent, not acknowledged, ahead of a gap, and waiting to be accepted.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::thread::sleep;
+use std::thread::{sleep, spawn};
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::{drain, segment, told};
 use crate::holder::{Holder, Queued};
+use crate::sys::away::Away;
 use crate::sys::{self, net};
 
 const LOCALHOST: &str = "127.0.0.1:0";
@@ -181,10 +182,7 @@ pub fn unacknowledged(holder: &mut Holder) -> io::Result<()> {
 pub fn out_of_order(holder: &mut Holder) -> io::Result<()> {
     let (mut client, server) = connection(&TcpListener::bind(LOCALHOST)?)?;
     write_through(&mut client, b"in order")?;
-    let (SocketAddr::V4(from), SocketAddr::V4(to)) = (client.local_addr()?, client.peer_addr()?)
-    else {
-        return Err(io::Error::other("not over IPv4"));
-    };
+    let (from, to) = over_ipv4(&client)?;
     let (next, ack) = sequence_numbers(client.as_fd())?;
     let whole = told::known_bytes(3, 3000);
     let parts = [100..150, 1000..2500];
@@ -212,10 +210,7 @@ pub fn out_of_order(holder: &mut Holder) -> io::Result<()> {
 /// that once.
 pub fn overlapping(holder: &mut Holder) -> io::Result<()> {
     let (client, server) = connection(&TcpListener::bind(LOCALHOST)?)?;
-    let (SocketAddr::V4(from), SocketAddr::V4(to)) = (client.local_addr()?, client.peer_addr()?)
-    else {
-        return Err(io::Error::other("not over IPv4"));
-    };
+    let (from, to) = over_ipv4(&client)?;
     let (next, ack) = sequence_numbers(client.as_fd())?;
     let whole = told::known_bytes(5, 1600);
     let parts = [(0..1000, 0), (600..1600, 400)];
@@ -232,6 +227,42 @@ pub fn overlapping(holder: &mut Holder) -> io::Result<()> {
     let drain = drain::stream_after(whole.len(), move |_| client.peer_addr().map(drop));
     add(holder, "tcp-overlapping", server, Queued { queues: json!({ "receive": packets }), drain });
     Ok(())
+}
+
+/// What comes while somebody holds the socket: a thread that reads from it is held up in the middle.
+/// Nobody but us sent that, so that nobody sends it again for want of an answer.
+pub fn backlog(holder: &mut Holder) -> io::Result<()> {
+    let (mut client, server) = connection(&TcpListener::bind(LOCALHOST)?)?;
+    write_through(&mut client, b"being read")?;
+    let (from, to) = over_ipv4(&client)?;
+    let (next, ack) = sequence_numbers(client.as_fd())?;
+    let away = Away::new()?;
+    let (page, reader) = (away.page(), server.try_clone()?);
+    let reading = spawn(move || page.read_from(reader.as_fd()));
+    wait_for("nobody reads", || away.is_waited_for())?;
+    let behind = told::known_bytes(6, 1300);
+    segment::send(from, to, next, ack, &behind)?;
+    let queues = json!({
+        "receive": [told::packet(b"being read")],
+        "backlog": [told::packet_with(&behind, json!({ "seq": next }))],
+    });
+    let drain = drain::stream_behind(10 + behind.len(), move |_| {
+        drop(away);
+        let read = reading.join();
+        // It stays open until its bytes are read.
+        client.peer_addr()?;
+        read.unwrap_or_else(|_| Err(io::Error::other("the thread panicked")))
+    });
+    add(holder, "tcp-backlog", server, Queued { queues, drain });
+    Ok(())
+}
+
+/// Both ends of a connection over IPv4, this one first.
+fn over_ipv4(client: &TcpStream) -> io::Result<(SocketAddrV4, SocketAddrV4)> {
+    match (client.local_addr()?, client.peer_addr()?) {
+        (SocketAddr::V4(from), SocketAddr::V4(to)) => Ok((from, to)),
+        _ => Err(io::Error::other("not over IPv4")),
+    }
 }
 
 /// The next sequence number that an end sends, and the next that it expects: what TCP_REPAIR
