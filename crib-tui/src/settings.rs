@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::cli::{Cli, CliCommand, Flags};
 use crate::model::column::{self, Column, Table};
-use crate::model::filter::Filter;
+use crate::model::filter::{Filter, FilterError};
 use crate::model::lint::LintSet;
 use crate::model::{Dump, Files, Processes};
 use crate::source::SourceChoice;
@@ -136,9 +136,19 @@ pub enum Print {
         headings: bool,
     },
     /// The list of columns of the table of files.
-    FileColumns,
+    FileColumns {
+        /// As what to print them.
+        format: Format,
+        /// Whether a table has headings.
+        headings: bool,
+    },
     /// The list of columns of the table of processes.
-    ProcessColumns,
+    ProcessColumns {
+        /// As what to print them.
+        format: Format,
+        /// Whether a table has headings.
+        headings: bool,
+    },
 }
 
 /// The live view's settings.
@@ -249,7 +259,7 @@ fn watch(flags: &Flags, delay: Duration) -> Result<Watch, SettingsError> {
     if targets.len() > 1 {
         return Err(SettingsError::SeveralTargets(targets.len()));
     }
-    filter::<Files>(flags)?;
+    filter(flags, Filter::parse_without_sweep)?;
     Ok(Watch {
         target: targets.into_iter().next(),
         delay,
@@ -267,8 +277,9 @@ fn print(
 ) -> Result<Print, SettingsError> {
     let format = format(flags)?;
     lint::wanted(flags)?;
+    let headings = !flags.noheadings;
     if flags.list_lints {
-        return Ok(Print::Lints { format, headings: !flags.noheadings });
+        return Ok(Print::Lints { format, headings });
     }
     if flags.list_columns {
         return match command {
@@ -277,8 +288,10 @@ fn print(
             Some(CliCommand::Packets(_)) => Err(SettingsError::Unused("packets", "-H")),
             Some(CliCommand::Leaks(_)) => Err(SettingsError::Unused("leaks", "-H")),
             Some(CliCommand::Lint(_)) => Err(SettingsError::Unused("lint", "-H")),
-            Some(CliCommand::Ps) => Ok(Print::ProcessColumns),
-            Some(CliCommand::Files(_) | CliCommand::Dump) | None => Ok(Print::FileColumns),
+            Some(CliCommand::Ps) => Ok(Print::ProcessColumns { format, headings }),
+            Some(CliCommand::Files(_) | CliCommand::Dump) | None => {
+                Ok(Print::FileColumns { format, headings })
+            }
         };
     }
     match command {
@@ -295,6 +308,7 @@ fn print(
         Some(CliCommand::Dump) => {
             refuse("dump", &[("-o", flags.output.is_some())])?;
             let targets = some_targets(flags, "dump")?;
+            filter(flags, Filter::parse_without_sweep)?;
             Ok(Print::Dump { targets, payload, output: output(flags, format, "files")? })
         }
         Some(CliCommand::Bench(args)) => {
@@ -377,17 +391,19 @@ fn output<T: Table>(
         .map(|list| column::select(list).map_err(|error| SettingsError::Columns(error, command)));
     Ok(Output {
         format,
-        filter: filter(flags)?,
+        filter: filter(flags, Filter::parse)?,
         columns: columns.transpose()?,
         headings: !flags.noheadings,
         lints: lint::wanted(flags)?,
     })
 }
 
-fn filter<T: Table>(flags: &Flags) -> Result<Option<Filter<T>>, SettingsError> {
-    let parse = |text: &String| {
-        Filter::parse(text).map_err(|error| SettingsError::Filter(text.clone(), error))
-    };
+fn filter<T: Table>(
+    flags: &Flags,
+    parse: impl Fn(&str) -> Result<Filter<T>, FilterError>,
+) -> Result<Option<Filter<T>>, SettingsError> {
+    let parse =
+        |text: &String| parse(text).map_err(|error| SettingsError::Filter(text.clone(), error));
     flags.filter.as_ref().map(parse).transpose()
 }
 

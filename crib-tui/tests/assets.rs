@@ -215,7 +215,7 @@ fn filter() -> Section {
         .text(
             "The expression of -Q follows scols-filter(5). Column names are written without \
              quotes and in any case, text in single or double quotes, numbers with an optional \
-             suffix K, M, G, T, P or E (of 1024, KiB and so on for the same).",
+             suffix K, M, G, T, P, E, Z or Y (of 1024, KiB and so on for the same).",
         )
         .example(
             "KIND == \"socket\" and SOCK.STATE == \"CLOSE-WAIT\" and RECVQ > 4K\n\

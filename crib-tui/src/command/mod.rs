@@ -14,13 +14,14 @@ mod target;
 
 use std::io::Write;
 
+use crate::export;
 use crate::export::table::Layout;
 use crate::failure::Failure;
 use crate::kernel::Wanted;
-use crate::model::column::{self, ColumnKind, Table};
+use crate::model::column::Table;
 use crate::model::{Files, Process, Processes, Text};
 use crate::privileges::{self, FORCING, LOADING, NOTHING, Needs, PROCFS, STACKS, SYMBOLS, WRITING};
-use crate::settings::{PacketsOutput, PcapTarget, Print, Style};
+use crate::settings::{Format, PacketsOutput, PcapTarget, Print, Style};
 use crate::source::{Reader, SourceChoice};
 
 pub use target::{find, find_all};
@@ -56,7 +57,9 @@ pub fn needs(print: &Print) -> (Needs, Needs) {
         | Print::Doctor { .. } => (reading, NOTHING),
         Print::Leaks { .. } => (reading | STACKS, NOTHING),
         Print::Bench { .. } => (reading, reading | FORCING),
-        Print::FileColumns | Print::ProcessColumns | Print::Lints { .. } => (NOTHING, NOTHING),
+        Print::FileColumns { .. } | Print::ProcessColumns { .. } | Print::Lints { .. } => {
+            (NOTHING, NOTHING)
+        }
     }
 }
 
@@ -105,8 +108,12 @@ pub fn run<O: Write>(
         }
         Print::Doctor { format, headings } => doctor::run(*format, *headings, style, streams),
         Print::Lints { format, headings } => lint::list(*format, *headings, style, streams),
-        Print::FileColumns => list_columns::<Files, O>(style, streams),
-        Print::ProcessColumns => list_columns::<Processes, O>(style, streams),
+        Print::FileColumns { format, headings } => {
+            list_columns::<Files, O>(*format, *headings, style, streams)
+        }
+        Print::ProcessColumns { format, headings } => {
+            list_columns::<Processes, O>(*format, *headings, style, streams)
+        }
     };
     // What was printed before a failure is printed all the same.
     let flushed = streams.out.flush();
@@ -150,22 +157,16 @@ fn kernel_release() -> Option<Text> {
 }
 
 fn list_columns<T: Table, O: Write>(
+    format: Format,
+    headings: bool,
     style: Style,
     streams: &mut Streams<'_, O>,
 ) -> Result<(), Failure> {
-    use column::Align::Left;
-
-    let headings = [("COLUMN", Left), ("TYPE", Left), ("DESCRIPTION", Left)];
-    let lines = T::columns().iter().map(|column| {
-        let default = T::default_names().contains(&column.name);
-        let kind = match column.kind {
-            ColumnKind::Bytes => "number of bytes",
-            ColumnKind::Seconds => "number of seconds",
-            kind => kind.name(),
-        };
-        let mark = if default { " (shown by default)" } else { "" };
-        vec![column.name.into(), kind.into(), format!("{}{mark}", column.help)]
-    });
-    let layout = streams.layout(true, style);
-    Ok(crate::export::table::write_cells(&mut streams.out, &headings, lines.collect(), layout)?)
+    let layout = streams.layout(headings, style);
+    match format {
+        Format::Table => export::columns::list::<T>(&mut streams.out, layout)?,
+        Format::Json => export::columns::document::<T>(&mut streams.out)?,
+        Format::JsonLines => export::columns::lines::<T>(&mut streams.out)?,
+    }
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! Readings as text for people and as JSON for programs.
 
+pub mod columns;
 mod hex;
 pub mod json;
 pub mod leaks;

@@ -24,9 +24,11 @@ pub struct Socket {
     /// The address it is connected to, "" where it is not.
     pub remote: Option<Text>,
     /// What waits for this socket's reader.
+    #[serde(serialize_with = "queued")]
     pub recv: Option<Queued>,
     /// What was sent and not yet taken: by the other end's kernel for TCP, by its reader for
     /// unix sockets.
+    #[serde(serialize_with = "queued")]
     pub send: Option<Queued>,
     /// A listener's queue of connections; none for other sockets.
     pub accept: Option<Accept>,
@@ -42,7 +44,7 @@ pub struct Socket {
     pub shutdown: Option<Shutdown>,
     /// Who holds the other end, where that is known.
     pub peer: Option<Peer>,
-    /// Files in flight in its receive queue (SCM_RIGHTS).
+    /// Files in flight in its receive queue (SCM_RIGHTS): none in any but a unix socket's.
     pub inflight_files: Option<u64>,
     /// The inode number of its network namespace.
     pub netns: Option<u64>,
@@ -58,6 +60,22 @@ pub struct Socket {
     /// It is a socket in flight, and its queues were not looked into: it lies too deep.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub deeper: bool,
+}
+
+impl Socket {
+    /// How many files are in flight to a socket of this family, in which so many were counted: only
+    /// unix sockets carry any (unix(7)).
+    pub fn in_flight(family: Option<Family>, counted: Option<u64>) -> Option<u64> {
+        match family {
+            None | Some(Family::UNIX) => counted,
+            Some(_) => Some(0),
+        }
+    }
+}
+
+/// One shape, whether it is known or not.
+fn queued<S: Serializer>(queued: &Option<Queued>, serializer: S) -> Result<S::Ok, S::Error> {
+    queued.unwrap_or_default().serialize(serializer)
 }
 
 /// What is queued in one direction of a socket.

@@ -329,7 +329,8 @@ fn add_known_sockets(sockets: &Sockets, files: &mut [File]) {
     for file in files.iter_mut().filter(|file| file.socket.is_some()) {
         let found = file.ino.get().and_then(|ino| sockets.get(ino));
         if let (Some(found), Some(socket)) = (found, &mut file.socket) {
-            **socket = Socket { inflight_files: socket.inflight_files, ..found.clone() };
+            let inflight_files = found.inflight_files.or(socket.inflight_files);
+            **socket = Socket { inflight_files, ..found.clone() };
         }
     }
 }

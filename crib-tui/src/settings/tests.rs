@@ -106,9 +106,9 @@ fn a_watch_reads_as_often_as_its_length_asks_for() {
 fn a_filter_and_columns_are_those_of_the_command() {
     assert!(resolve("ps -Q FDS>9 -o PID,FDS", PIPE).is_ok());
     assert!(resolve("files -p1 -Q FDS>9", PIPE).is_err());
-    assert!(matches!(task("ps -H", PIPE), Task::Print(Print::ProcessColumns)));
-    assert!(matches!(task("files -H", PIPE), Task::Print(Print::FileColumns)));
-    assert!(matches!(task("-H", TERMINAL), Task::Print(Print::FileColumns)));
+    assert!(matches!(task("ps -H", PIPE), Task::Print(Print::ProcessColumns { .. })));
+    assert!(matches!(task("files -H", PIPE), Task::Print(Print::FileColumns { .. })));
+    assert!(matches!(task("-H", TERMINAL), Task::Print(Print::FileColumns { .. })));
 }
 
 #[test]

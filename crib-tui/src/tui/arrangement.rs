@@ -71,7 +71,7 @@ impl ActiveFilter {
         if text.is_empty() {
             return Ok(None);
         }
-        let filter = Filter::parse(text)?;
+        let filter = Filter::parse_without_sweep(text)?;
         Ok(Some(Self { text: text.into(), filter: Arc::new(filter) }))
     }
 

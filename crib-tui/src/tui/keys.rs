@@ -273,6 +273,13 @@ pub const BINDINGS: &[Binding] = &[
         ],
     },
     Binding {
+        label: "l",
+        help: "the same as Right where it shows nothing of its own",
+        footer: None,
+        contexts: &[Picker, Queue],
+        keys: &[char('l', Command::Right)],
+    },
+    Binding {
         label: "? F1",
         help: "this help",
         footer: Some(("?", "help")),
@@ -372,7 +379,8 @@ mod tests {
             assert_eq!(of('t'), table_or_watch.then_some(Command::Groups));
             assert_eq!(of('o'), table_or_watch.then_some(Command::Trace));
             let leaks = matches!(context, Files | Groups);
-            assert_eq!(of('l'), leaks.then_some(Command::Leaks));
+            let right = matches!(context, Picker | Queue).then_some(Command::Right);
+            assert_eq!(of('l'), leaks.then_some(Command::Leaks).or(right));
             let file = matches!(context, Files | File);
             assert_eq!(of('p'), file.then_some(Command::Ends));
         }

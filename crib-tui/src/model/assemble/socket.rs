@@ -58,7 +58,10 @@ pub(super) fn socket(record: &SocketRecord) -> Socket {
             socket_known::PEER_INO,
             Peer { pid: None, fd: None, ino: Some(record.peer_ino) },
         ),
-        inflight_files: known(has, socket_known::INFLIGHT, u64::from(record.inflight)),
+        inflight_files: Socket::in_flight(
+            family,
+            known(has, socket_known::INFLIGHT, u64::from(record.inflight)),
+        ),
         netns: known(has, socket_known::NETNS, record.netns),
         peers: None,
         tcp: None,

@@ -25,6 +25,8 @@ pub(super) enum TokenKind<'a> {
     Bool(bool),
     /// A number, and how it was written.
     Number(i128, &'a str),
+    /// One between this number and the next, and how it was written.
+    Fraction(i128, &'a str),
     /// The inside of a quoted string.
     Text(&'a str),
     /// A column's name, or a word to search.
@@ -45,7 +47,9 @@ impl TokenKind<'_> {
             Self::Match { negated: false } => "=~".into(),
             Self::Match { negated: true } => "!~".into(),
             Self::Bool(value) => format!("'{value}'"),
-            Self::Number(_, text) | Self::Word(text) => format!("'{}'", escape(text.as_bytes())),
+            Self::Number(_, text) | Self::Fraction(_, text) | Self::Word(text) => {
+                format!("'{}'", escape(text.as_bytes()))
+            }
             Self::Text(text) => format!("\"{}\"", escape(text.as_bytes())),
             Self::End => "the end".into(),
         }
@@ -140,7 +144,8 @@ impl<'a> Lexer<'a> {
         let ends = |c: char| c.is_whitespace() || "()=!<>&|\"'".contains(c);
         let word = &self.rest[..self.rest.find(ends).unwrap_or(self.rest.len())];
         let kind = match number(word) {
-            Some(Ok(value)) => TokenKind::Number(value, word),
+            Some(Ok(Number { floor, is_whole: true })) => TokenKind::Number(floor, word),
+            Some(Ok(Number { floor, is_whole: false })) => TokenKind::Fraction(floor, word),
             Some(Err(TooLarge)) => {
                 return Err(self.error(format!("{word} is too large a number")));
             }
@@ -172,11 +177,27 @@ fn keyword(word: &str) -> Option<TokenKind<'static>> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TooLarge;
 
-/// The value of `12`, `-1`, `4K`, `4KiB`; none for what isn't written as a number.
-pub(super) fn number(word: &str) -> Option<Result<i128, TooLarge>> {
+/// A number as it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Number {
+    /// The largest whole number that is not larger.
+    pub floor: i128,
+    /// Whether that is the number itself.
+    pub is_whole: bool,
+}
+
+/// The value of `12`, `-1`, `0.5`, `4K`, `4KiB`; none for what isn't written as a number.
+pub(super) fn number(word: &str) -> Option<Result<Number, TooLarge>> {
     let unsigned = word.strip_prefix('-').unwrap_or(word);
-    let end = unsigned.find(|c: char| !c.is_ascii_digit()).unwrap_or(unsigned.len());
-    let (digits, suffix) = unsigned.split_at(end);
+    let after_digits = |text: &str| text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, suffix) = unsigned.split_at(after_digits(unsigned));
+    let (decimals, suffix) = match suffix.strip_prefix('.') {
+        Some(rest) => match rest.split_at(after_digits(rest)) {
+            ("", _) => return None,
+            parts => parts,
+        },
+        None => ("", suffix),
+    };
     if digits.is_empty() {
         return None;
     }
@@ -188,11 +209,19 @@ pub(super) fn number(word: &str) -> Option<Result<i128, TooLarge>> {
         "T" => 40,
         "P" => 50,
         "E" => 60,
+        "Z" => 70,
+        "Y" => 80,
         _ => return None,
     };
-    let value: Option<i128> = digits.parse().ok();
-    let value = value.and_then(|value| value.checked_mul(1 << shift));
-    Some(value.map(|value| if word.starts_with('-') { -value } else { value }).ok_or(TooLarge))
+    let value = || -> Option<Number> {
+        let parts = 10_i128.checked_pow(decimals.len().try_into().ok()?)?;
+        let value: i128 = format!("{digits}{decimals}").parse().ok()?;
+        let value = value.checked_mul(1 << shift)?;
+        let value = if word.starts_with('-') { -value } else { value };
+        let is_whole = value.rem_euclid(parts) == 0;
+        Some(Number { floor: value.div_euclid(parts), is_whole })
+    };
+    Some(value().ok_or(TooLarge))
 }
 
 #[cfg(test)]
@@ -201,14 +230,23 @@ mod tests {
 
     #[test]
     fn numbers_are_told_from_words() {
-        assert_eq!(number("4K"), Some(Ok(4096)));
-        assert_eq!(number("1MiB"), Some(Ok(1 << 20)));
-        assert_eq!(number("16E"), Some(Ok(1 << 64)));
-        assert_eq!(number("-7"), Some(Ok(-7)));
-        for word in ["", "-", "K", "4KB", "iB", "4iB", "127.0.0.1", "8:1", "0x10"] {
+        let whole = |floor| Some(Ok(Number { floor, is_whole: true }));
+        assert_eq!(number("4K"), whole(4096));
+        assert_eq!(number("1MiB"), whole(1 << 20));
+        assert_eq!(number("16E"), whole(1 << 64));
+        assert_eq!(number("1YiB"), whole(1 << 80));
+        assert_eq!(number("-7"), whole(-7));
+        assert_eq!(number("1.50K"), whole(1536));
+        assert_eq!(number("2.0"), whole(2));
+        assert_eq!(number("0.5"), Some(Ok(Number { floor: 0, is_whole: false })));
+        assert_eq!(number("-0.5"), Some(Ok(Number { floor: -1, is_whole: false })));
+        for word in
+            ["", "-", "K", "4KB", "iB", "4iB", "127.0.0.1", "8:1", "0x10", "1.", ".5", "1.K"]
+        {
             assert_eq!(number(word), None, "{word}");
         }
         assert_eq!(number(&"9".repeat(40)), Some(Err(TooLarge)));
+        assert_eq!(number(&format!("0.{}", "1".repeat(40))), Some(Err(TooLarge)));
     }
 
     #[test]

@@ -27,10 +27,11 @@ pub struct Filter<T: Table = Files> {
     expr: Expr<T>,
 }
 
-/// The value of a number as filters write it: `12`, `-1`, `4K`, `4KiB` (of 1024 bytes); none
+/// The value of a whole number as filters write it: `12`, `-1`, `4K`, `1.5KiB` (of 1024 bytes); none
 /// for what isn't one, or is too large.
 pub fn parse_number(text: &str) -> Option<i128> {
-    lexer::number(text).and_then(Result::ok)
+    let number = lexer::number(text).and_then(Result::ok)?;
+    number.is_whole.then_some(number.floor)
 }
 
 /// Why an expression is not a filter: one line, which names the place.
@@ -71,6 +72,28 @@ impl<T: Table> Filter<T> {
     /// As [`Self::matches`], in room that is kept from row to row.
     pub fn matches_with(&self, row: &T::Row<'_>, room: &mut Room) -> bool {
         self.expr.matches(row, room)
+    }
+}
+
+impl Filter<Files> {
+    /// As [`Self::parse`], for what reads one process alone: no column that only a sweep over all
+    /// processes fills.
+    ///
+    /// # Errors
+    /// As there, and where such a column is asked about.
+    pub fn parse_without_sweep(text: &str) -> Result<Self, FilterError> {
+        let filter = Self::parse(text)?;
+        match Files::SWEPT.iter().find(|name| filter.uses(name)) {
+            None => Ok(filter),
+            Some(name) => {
+                let before = text.to_ascii_uppercase().find(name).unwrap_or_default();
+                let column = text[..before].chars().count() + 1;
+                let message = format!(
+                    "{name} is found among all processes, which crib-top files does, and nothing else"
+                );
+                Err(FilterError { column, message })
+            }
+        }
     }
 }
 
@@ -149,6 +172,17 @@ impl Comparison {
             Self::LessOrEqual => "<=",
             Self::Greater => ">",
             Self::GreaterOrEqual => ">=",
+        }
+    }
+
+    /// The same with its two sides exchanged.
+    fn turned(self) -> Self {
+        match self {
+            Self::Equal | Self::NotEqual => self,
+            Self::Less => Self::Greater,
+            Self::LessOrEqual => Self::GreaterOrEqual,
+            Self::Greater => Self::Less,
+            Self::GreaterOrEqual => Self::LessOrEqual,
         }
     }
 

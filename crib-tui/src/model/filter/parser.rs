@@ -141,7 +141,7 @@ fn alone<T: Table>(token: &Token<'_>) -> Result<Expr<T>, FilterError> {
             Some(column) => return Ok(Expr::Has(column)),
             None => name,
         },
-        TokenKind::Text(text) | TokenKind::Number(_, text) => text,
+        TokenKind::Text(text) | TokenKind::Number(_, text) | TokenKind::Fraction(_, text) => text,
         _ => return Err(expected("a condition", token)),
     };
     Word::new(word).map(Expr::Word).map_err(|_| error(token, "the word is too long".into()))
@@ -183,6 +183,12 @@ fn compare<T: Table>(
         _ => problem,
     })?;
     let (left, right) = match (left, right) {
+        (Side::Column(column), Side::Fraction(floor, _)) if column.kind.is_numeric() => {
+            return Ok(compare_with_fraction(column, comparison, floor));
+        }
+        (Side::Fraction(floor, _), Side::Column(column)) if column.kind.is_numeric() => {
+            return Ok(compare_with_fraction(column, comparison.turned(), floor));
+        }
         (Side::Column(column), side) if !side.is_column() => {
             let value = side.cast(column.name, column.kind, second)?;
             (Operand::Column(column), Operand::Literal(value))
@@ -204,11 +210,32 @@ fn compare<T: Table>(
     Ok(Expr::Compare(left, comparison, right))
 }
 
+/// Compares a column of whole numbers with one between `floor` and the next.
+fn compare_with_fraction<T: Table>(
+    column: &'static column::Column<T>,
+    comparison: Comparison,
+    floor: i128,
+) -> Expr<T> {
+    let with = |comparison| {
+        let floor = Operand::Literal(Value::Int(floor));
+        Expr::Compare(Operand::Column(column), comparison, floor)
+    };
+    let (above, below) = (with(Comparison::Greater), with(Comparison::LessOrEqual));
+    match comparison {
+        Comparison::Greater | Comparison::GreaterOrEqual => above,
+        Comparison::Less | Comparison::LessOrEqual => below,
+        // None is equal to it, and all that are known are not.
+        Comparison::Equal => Expr::And(vec![above, below]),
+        Comparison::NotEqual => Expr::Or(vec![above, below]),
+    }
+}
+
 /// What stands on one side of an operator, as it was written.
 enum Side<'a, T: Table> {
     Column(&'static column::Column<T>),
     Bool(bool),
     Number(i128, &'a str),
+    Fraction(i128, &'a str),
     Text(&'a str),
 }
 
@@ -217,6 +244,7 @@ impl<'a, T: Table> Side<'a, T> {
         match token.kind {
             TokenKind::Bool(value) => Ok(Self::Bool(value)),
             TokenKind::Number(value, text) => Ok(Self::Number(value, text)),
+            TokenKind::Fraction(floor, text) => Ok(Self::Fraction(floor, text)),
             TokenKind::Text(text) => Ok(Self::Text(text)),
             TokenKind::Word(name) => match column::find(name) {
                 Some(column) => Ok(Self::Column(column)),
@@ -237,12 +265,12 @@ impl<'a, T: Table> Side<'a, T> {
     fn type_name(&self) -> &'static str {
         match self {
             Self::Column(column) => match column.kind {
-                ColumnKind::Number | ColumnKind::Bytes | ColumnKind::Seconds => "number",
+                kind if kind.is_numeric() => "number",
                 ColumnKind::Bool => "true or false",
-                ColumnKind::Text => "text",
+                _ => "text",
             },
             Self::Bool(_) => "true or false",
-            Self::Number(..) => "number",
+            Self::Number(..) | Self::Fraction(..) => "number",
             Self::Text(_) => "text",
         }
     }
@@ -251,7 +279,7 @@ impl<'a, T: Table> Side<'a, T> {
         match self {
             Self::Column(column) => column.name.to_owned(),
             Self::Bool(value) => value.to_string(),
-            Self::Number(_, text) => (*text).to_owned(),
+            Self::Number(_, text) | Self::Fraction(_, text) => (*text).to_owned(),
             Self::Text(text) => format!("\"{}\"", escape(text.as_bytes())),
         }
     }
@@ -267,7 +295,9 @@ impl<'a, T: Table> Side<'a, T> {
         let value = match kind {
             ColumnKind::Text => Some(Value::Text(Cow::Owned(match self {
                 Self::Bool(value) => value.to_string(),
-                Self::Number(_, text) | Self::Text(text) => (*text).to_owned(),
+                Self::Number(_, text) | Self::Fraction(_, text) | Self::Text(text) => {
+                    (*text).to_owned()
+                }
                 Self::Column(column) => column.name.to_owned(),
             }))),
             ColumnKind::Bool => match self {
@@ -303,7 +333,9 @@ impl<'a, T: Table> Side<'a, T> {
             Self::Column(column) => Operand::Column(column),
             Self::Bool(value) => Operand::Literal(Value::Bool(value)),
             Self::Number(value, _) => Operand::Literal(Value::Int(value)),
-            Self::Text(text) => Operand::Literal(Value::Text(Cow::Owned(text.to_owned()))),
+            Self::Fraction(_, text) | Self::Text(text) => {
+                Operand::Literal(Value::Text(Cow::Owned(text.to_owned())))
+            }
         }
     }
 }

@@ -117,6 +117,29 @@ fn numbers_take_suffixes_and_literals_take_the_type_of_the_column() {
 }
 
 #[test]
+fn fractions_lie_between_whole_numbers() {
+    for symbol in ["<", "<=", ">", ">=", "==", "!="] {
+        let holds = |fd: f64| match symbol {
+            "<" | "<=" => fd < 3.5,
+            ">" | ">=" => fd > 3.5,
+            "==" => false,
+            _ => true,
+        };
+        let expected: Vec<u32> = ALL.into_iter().filter(|&fd| holds(fd.into())).collect();
+        assert_eq!(matching(&format!("FD {symbol} 3.5")), expected, "{symbol}");
+    }
+    assert_eq!(matching("3.5 < FD"), matching("FD > 3.5"));
+    assert_eq!(matching("0.5 >= FD"), [0]);
+    assert_eq!(matching("FD > -0.5"), ALL);
+    assert_eq!(matching("SIZE == 1.0T"), [2]);
+    assert_eq!(matching("0.5K < POS"), matching("512 < POS"));
+    // The unknown is neither above nor below.
+    assert_eq!(matching("RECVQ != 0.5"), matching("RECVQ >= 0"));
+    assert_eq!(error("DELETED == 0.5"), "at column 12: DELETED is true or false, and 0.5 is not");
+    assert_eq!(matching("NAME == 0.5"), NONE);
+}
+
+#[test]
 fn an_empty_expression_matches_every_row() {
     assert_eq!(matching(" "), ALL);
     assert_eq!(matching("true"), ALL);
@@ -204,7 +227,15 @@ fn condition() -> impl Strategy<Value = String> {
             Just("ge"),
             Just("lt"),
         ],
-        prop_oneof![Just("3"), Just("POS"), Just("4M"), Just("'5'"), Just("-1")],
+        prop_oneof![
+            Just("3"),
+            Just("POS"),
+            Just("4M"),
+            Just("'5'"),
+            Just("-1"),
+            Just("-0.5"),
+            Just("1.5K")
+        ],
     )
         .prop_map(|(left, operator, right)| format!("{left} {operator} {right}"));
     let pattern = prop_oneof![Just("NAME =~ 'a+\"'"), Just("KIND !~ \"x'y\"")];

@@ -54,6 +54,7 @@ fn of_protocol(family: Family, kind: Option<SocketType>, number: Option<u16>) ->
         family: Some(family),
         kind,
         protocol: number.map(|number| Protocol { family, number }),
+        inflight_files: Socket::in_flight(Some(family), None),
         ..unknown()
     }
 }

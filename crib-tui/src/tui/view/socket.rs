@@ -2,7 +2,7 @@
 
 use super::cells;
 use super::lines::{Lines, amount, count, short};
-use crate::model::{Queue, Queued, Socket, Tcp, TcpTimer};
+use crate::model::{Family, Queue, Queued, Socket, Tcp, TcpTimer};
 use crate::tui::app::screens::{Link, QueueScreen};
 use crate::tui::format::bytes;
 
@@ -65,7 +65,9 @@ pub fn describe(lines: &mut Lines, socket: &Socket) {
     lines.number("drops", socket.drops);
     lines.field("error", socket.error.map(errno));
     lines.field("shut down", socket.shutdown.map(|side| side.name().to_owned()));
-    lines.number("files in flight", socket.inflight_files);
+    if matches!(socket.family, None | Some(Family::UNIX)) {
+        lines.number("files in flight", socket.inflight_files);
+    }
     lines.number("net namespace", socket.netns);
 }
 
