@@ -62,6 +62,7 @@ fn manual_page() -> String {
     man.render_description_section(&mut page).unwrap();
     commands(&command).to_writer(&mut page).unwrap();
     man.render_options_section(&mut page).unwrap();
+    options_of(&command, "files").to_writer(&mut page).unwrap();
     options_of_packets(&command).to_writer(&mut page).unwrap();
     options_of_bench(&command).to_writer(&mut page).unwrap();
     options_of_leaks(&command).to_writer(&mut page).unwrap();
@@ -398,7 +399,7 @@ fn json() -> Section {
    "ours":"crib-top, steady","ways":[WAY...]}]}"#,
         )
         .text(
-            "name is one of files, sockets, transports, system. ratio is the median by that of \
+            "name is one of files, sockets, transports, system, tracing. ratio is the median by that of \
              base, ratio_to_ours by that of ours. calls_unknown says why system calls were not \
              counted. -j prints one WAY a line, with its section. WAY:",
         )

@@ -294,6 +294,18 @@ mod tests {
     }
 
     #[test]
+    fn queues_of_which_nothing_is_known_have_the_shape_of_others() {
+        let queued = crate::model::Queued::default();
+        let mut socket = sample::reading().files[3].socket.as_deref().unwrap().clone();
+        (socket.recv, socket.send) = (None, None);
+        let socket = serde_json::to_value(&socket).unwrap();
+        for side in ["recv", "send"] {
+            assert_eq!(socket[side], serde_json::to_value(queued).unwrap());
+            assert_eq!(socket[side]["payload"], Value::Null);
+        }
+    }
+
+    #[test]
     fn the_unknown_is_null() {
         let document: Value = serde_json::from_str(&files_document()).unwrap();
         let file = document["processes"][0]["files"][8].as_object().unwrap();

@@ -8,6 +8,15 @@ use crate::model::{Device, Family, File, FileId, Kind, Socket, Text};
 /// A pipe or FIFO: the device and the inode's number, the same at both ends.
 pub(super) type PipeKey = (Device, u64);
 
+/// An open file. A process that opens and closes all the time gets the memory of one for another
+/// while a sweep goes on: with the same identity, but hardly with the same inode too.
+pub(super) type OpenKey = (FileId, Kind, Option<Device>, Option<u64>);
+
+/// The open file with this identity.
+pub(super) fn open(id: Option<FileId>, file: &File) -> Option<OpenKey> {
+    id.map(|id| (id, file.kind, file.dev, file.ino.get()))
+}
+
 /// The pipe or FIFO that a file is an end of; none for what is no end of one, as a FIFO that
 /// was opened with O_PATH.
 pub(super) fn pipe(file: &File) -> Option<PipeKey> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::absent::Absent;
-use super::key::{self, Flow, PipeKey};
+use super::key::{self, Flow, OpenKey, PipeKey};
 use super::{Ends, Held, LISTED, Listed, Peers};
 use crate::model::{File, FileId, Kind, Source, State};
 
@@ -21,7 +21,7 @@ pub struct Sweep {
     pub complete: bool,
     /// By process, thread and descriptor.
     held: Vec<Held>,
-    by_file: Index<FileId>,
+    by_file: Index<OpenKey>,
     by_pipe: Index<PipeKey>,
     by_unix: Index<u64>,
     by_unix_peer: Index<u64>,
@@ -55,7 +55,7 @@ impl Sweep {
             by_addresses: Index::new(),
         };
         for (place, Held { file, .. }) in (0..).zip(&held) {
-            note(&mut sweep.by_file, file.id, place);
+            note(&mut sweep.by_file, key::open(file.id, file), place);
             note(&mut sweep.by_pipe, key::pipe(file), place);
             note(&mut sweep.by_unix, key::unix(file), place);
             note(&mut sweep.by_unix_peer, key::unix_peer(file), place);
@@ -98,7 +98,8 @@ impl Sweep {
             0 => Peers::Absent(Absent::of(file, self)),
             _ => Peers::Found(peers),
         };
-        let holders = id.map(|id| self.listed(places(&self.by_file, Some(id)).iter().copied()));
+        let all = |key| self.listed(places(&self.by_file, Some(key)).iter().copied());
+        let holders = key::open(id, file).map(all);
         Ends { kind: file.kind, peers: Arc::new(peers), holders }
     }
 
@@ -116,7 +117,7 @@ impl Sweep {
         let at = |&place: &u32| &self.held[place as usize];
         if file.kind == Kind::Eventfd {
             // Its counter belongs to one open file: whoever else holds it is the other end.
-            let holders = places(&self.by_file, id).iter().copied();
+            let holders = places(&self.by_file, key::open(id, file)).iter().copied();
             return self.listed(holders.filter(|place| at(place).place() != own));
         }
         if let Some(pipe) = key::pipe(file) {

@@ -132,6 +132,14 @@ fn one_open_file_is_held_by_everyone_who_has_it() {
     assert_eq!(peers(&sweep, 10, 4), ["Kind(Regular)"], "the same inode is not the same file");
 }
 
+/// While a sweep goes on one is closed, and its memory is another one's.
+#[test]
+fn an_identity_that_was_used_again_is_another_file() {
+    let regular = |ino: u64| File { ino: ino.into(), ..plain(Kind::Regular) };
+    let sweep = sweep(vec![held(1, 3, 7, regular(100)), held(2, 3, 7, regular(200))]);
+    assert_eq!(names(&ends(&sweep, 1, 3).holders.unwrap().held), ["1/p1 fd 3"]);
+}
+
 #[test]
 fn a_long_list_is_cut_and_counted() {
     let file = || plain(Kind::Memfd);
