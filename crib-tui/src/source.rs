@@ -109,9 +109,11 @@ impl Reader {
                     || "what is queued in a socket is not in /proc".to_owned(),
                     |reason| format!("what is queued in a socket is read by BPF: {reason}"),
                 ),
-                remedy: "run it as root, without --source procfs; `crib-top doctor` says what is \
-                         missing"
-                    .to_owned(),
+                remedy: match self.reason {
+                    Some(_) => "`crib-top doctor` says what is missing",
+                    None => "run it as root, without --source procfs",
+                }
+                .to_owned(),
             }),
         }
     }

@@ -47,7 +47,12 @@ pub(super) fn not_hidden(process: &Process) -> Result<(), ReadError> {
                     "this kernel shows BPF none of the {files} open files of process {} ({})",
                     process.pid, process.comm
                 ),
-                remedy: "try --source procfs".to_owned(),
+                remedy: if procfs::may_be_looked_at(process.pid) {
+                    "try --source procfs".to_owned()
+                } else {
+                    "a security module hides them, in /proc too: nothing here can see them"
+                        .to_owned()
+                },
             })
         }
         _ => Ok(()),

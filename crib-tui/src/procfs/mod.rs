@@ -120,6 +120,14 @@ pub fn open_files(pid: u32) -> Option<u64> {
     std::fs::metadata(format!("/proc/{pid}/fd")).ok().map(|directory| directory.len())
 }
 
+/// Whether what a process has open may be looked at in /proc: at one of its descriptors, which is
+/// enough to know.
+pub fn may_be_looked_at(pid: u32) -> bool {
+    let Ok(mut descriptors) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+    let first = descriptors.find_map(Result::ok);
+    first.is_none_or(|descriptor| std::fs::read_link(descriptor.path()).is_ok())
+}
+
 /// Whether /proc calls processes by the ids that system calls know them by here: one that was
 /// mounted in another pid namespace has those of that one (pid_namespaces(7), "/proc and PID
 /// namespaces").
@@ -294,10 +302,12 @@ impl Target<'_> {
             format!("the files of process {pid} ({comm}) may not be read by uid {}", uid.as_raw());
         let remedy = match caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_PTRACE) {
             // What asks for more than the capability is a security module (ptrace(2), "Ptrace
-            // access mode checking"); BPF programs are not asked.
+            // access mode checking"). Some keep BPF programs from it as well.
             Ok(true) => {
-                what.push_str(", although it has CAP_SYS_PTRACE");
-                "read them from the kernel instead: --source bpf".into()
+                what.push_str(
+                    ", although it has CAP_SYS_PTRACE: a security module keeps it hidden",
+                );
+                "--source bpf may see them, if anything does".into()
             }
             _ if uid.is_root() => "root lacks CAP_SYS_PTRACE here: run crib-top outside the \
                  container, or start the container with --cap-add SYS_PTRACE"
