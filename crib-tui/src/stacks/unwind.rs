@@ -124,7 +124,9 @@ impl Unwinder {
         let mapping = self.mapping(place)?.clone();
         let module = match self.modules.entry(mapping.start) {
             Entry::Occupied(module) => module.into_mut(),
-            Entry::Vacant(entry) => entry.insert(Module::open(self.pid, &mapping)),
+            Entry::Vacant(entry) => {
+                entry.insert(Module::open(procfs::living_thread(self.pid), &mapping))
+            }
         };
         let rule = module.as_ref().and_then(|module| module.rule(&mapping, place));
         // There is no end to the code that a program may make.
