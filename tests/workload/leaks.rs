@@ -171,6 +171,17 @@ fn program(name: &str, dir: &Path, limit: u64) -> io::Result<Turn> {
             }
             Ok(())
         }),
+        // One socket a turn until it becomes another program, with the same code at other addresses.
+        "socket-exec" => Box::new(move |turn, open| match turn {
+            200 => {
+                std::fs::remove_dir_all(&dir)?;
+                Err(Command::new("/proc/self/exe").args(["leaks", "socket-exec"]).exec())
+            }
+            _ => {
+                open.leaked.push(leak_a_socket()?);
+                Ok(())
+            }
+        }),
         // Becomes another program, which makes a directory of the same name, and so on.
         "exec" => Box::new(move |turn, _| match turn {
             60 => {

@@ -56,10 +56,11 @@ impl Unwinder {
         &self.maps
     }
 
-    /// Looks again what is mapped where; what was known stays where the process is gone.
-    pub fn renew_maps(&mut self) {
+    /// Looks again what is mapped where. What was known stays where the process is gone, or runs
+    /// another program after that look.
+    pub fn renew_maps(&mut self, is_same_program: impl FnOnce() -> bool) {
         let maps = procfs::maps(self.pid);
-        if !maps.is_empty() && maps != self.maps {
+        if !maps.is_empty() && maps != self.maps && is_same_program() {
             self.maps = maps;
             // Something else may be mapped in the same place.
             self.modules.clear();
