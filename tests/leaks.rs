@@ -165,6 +165,25 @@ fn code_in_another_mount_namespace_has_its_names() {
     names_its_opener(test, &document, "elsewhere", "leak_a_socket");
 }
 
+/// /proc says nothing of the memory of a process whose first thread has ended, but in the
+/// directories of the others.
+#[test]
+fn a_process_whose_first_thread_has_ended_has_its_opener() {
+    let test = "a_process_whose_first_thread_has_ended_has_its_opener";
+    needs_bpf!("a_process_whose_first_thread_has_ended_has_its_opener");
+    let workload = Workload::start(["leaks", "leaderless"]);
+    let directory = format!("/proc/{}", workload.pid());
+    let has_ended = || std::fs::read_link(format!("{directory}/exe")).is_err();
+    let patience = Instant::now() + Duration::from_secs(60);
+    while !has_ended() {
+        assert!(Instant::now() < patience, "its first thread does not end");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let document = watch(workload.pid(), &[]).expect_code(10).json();
+    names_its_opener(test, &document, "workload", "leak_a_socket");
+    workload.finish();
+}
+
 #[test]
 fn without_tracing_there_is_no_stack() {
     needs_bpf!("without_tracing_there_is_no_stack");

@@ -194,6 +194,21 @@ fn program(name: &str, dir: &Path, limit: u64) -> io::Result<Turn> {
     })
 }
 
+/// Leaks sockets in a process whose first thread has ended.
+pub fn leaderless() -> io::Result<()> {
+    thread::spawn(|| {
+        let code = match run("socket") {
+            Ok(()) => 0,
+            Err(error) => {
+                eprintln!("workload: {error}");
+                1
+            }
+        };
+        std::process::exit(code);
+    });
+    sys::end_this_thread()
+}
+
 /// Runs a program until it is told to end; then it says how many files it has leaked.
 pub fn run(name: &str) -> io::Result<()> {
     let limit = sys::raise_fd_limit()?;
