@@ -165,6 +165,25 @@ fn code_in_another_mount_namespace_has_its_names() {
     names_its_opener(test, &document, "elsewhere", "leak_a_socket");
 }
 
+/// /proc says nothing of the memory of a process whose first thread has ended, but in the
+/// directories of the others.
+#[test]
+fn a_process_whose_first_thread_has_ended_has_its_opener() {
+    let test = "a_process_whose_first_thread_has_ended_has_its_opener";
+    needs_bpf!("a_process_whose_first_thread_has_ended_has_its_opener");
+    let workload = Workload::start(["leaks", "leaderless"]);
+    let directory = format!("/proc/{}", workload.pid());
+    let has_ended = || std::fs::read_link(format!("{directory}/exe")).is_err();
+    let patience = Instant::now() + Duration::from_secs(60);
+    while !has_ended() {
+        assert!(Instant::now() < patience, "its first thread does not end");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let document = watch(workload.pid(), &[]).expect_code(10).json();
+    names_its_opener(test, &document, "workload", "leak_a_socket");
+    workload.finish();
+}
+
 #[test]
 fn without_tracing_there_is_no_stack() {
     needs_bpf!("without_tracing_there_is_no_stack");
@@ -250,7 +269,13 @@ fn a_program_that_ends_is_an_error_with_what_was_seen() {
         assert!(last.starts_with("crib-top: ") && last.contains(&pid.to_string()), "{last}");
         if !run.stdout.is_empty() {
             assert!(last.contains("ended after"), "{last}");
-            assert_eq!(run.json()["pid"], pid);
+            let document = run.json();
+            assert_eq!(document["pid"], pid);
+            // What was suspected by then has the names that it had while it ran.
+            if document["suspected"] == true {
+                let test = "a_program_that_ends_is_an_error_with_what_was_seen";
+                names_its_opener(test, &document, "workload", "leak_a_socket");
+            }
             return;
         }
     }
@@ -265,6 +290,28 @@ fn a_program_that_becomes_another_is_an_error() {
     let run = crib_top(arguments).expect_code(1);
     let last = run.stderr.lines().last().unwrap_or_default();
     assert!(last.contains(&pid) && last.contains("by exec after"), "{}", run.stderr);
+}
+
+#[test]
+fn a_program_that_becomes_another_is_shown_with_its_own_functions() {
+    let test = "a_program_that_becomes_another_is_shown_with_its_own_functions";
+    needs_bpf!("a_program_that_becomes_another_is_shown_with_its_own_functions");
+    // On a busy machine it may seem to have stopped to leak before it becomes another; emulated,
+    // crib-top may start too late.
+    for _ in 0..5 {
+        let workload = Workload::start(["leaks", "socket-exec"]);
+        let pid = workload.pid().to_string();
+        let arguments = ["leaks", "-p", &pid, "--for", "10m", "-d", "100ms", "-J"];
+        let run = crib_top(arguments).expect_code(1);
+        let last = run.stderr.lines().last().unwrap_or_default();
+        assert!(last.contains(&pid), "{}", run.stderr);
+        if !run.stdout.is_empty() && run.json()["suspected"] == true {
+            assert!(last.contains("by exec after"), "{}", run.stderr);
+            return names_its_opener(test, &run.json(), "workload", "leak_a_socket");
+        }
+    }
+    assert!(in_qemu(), "it was never suspected");
+    skipped(test, "it was never suspected");
 }
 
 /// A program of others, ended when this is dropped.

@@ -171,6 +171,17 @@ fn program(name: &str, dir: &Path, limit: u64) -> io::Result<Turn> {
             }
             Ok(())
         }),
+        // One socket a turn until it becomes another program, with the same code at other addresses.
+        "socket-exec" => Box::new(move |turn, open| match turn {
+            200 => {
+                std::fs::remove_dir_all(&dir)?;
+                Err(Command::new("/proc/self/exe").args(["leaks", "socket-exec"]).exec())
+            }
+            _ => {
+                open.leaked.push(leak_a_socket()?);
+                Ok(())
+            }
+        }),
         // Becomes another program, which makes a directory of the same name, and so on.
         "exec" => Box::new(move |turn, _| match turn {
             60 => {
@@ -181,6 +192,21 @@ fn program(name: &str, dir: &Path, limit: u64) -> io::Result<Turn> {
         }),
         _ => return Err(io::Error::other(format!("there is no program {name:?}"))),
     })
+}
+
+/// Leaks sockets in a process whose first thread has ended.
+pub fn leaderless() -> io::Result<()> {
+    thread::spawn(|| {
+        let code = match run("socket") {
+            Ok(()) => 0,
+            Err(error) => {
+                eprintln!("workload: {error}");
+                1
+            }
+        };
+        std::process::exit(code);
+    });
+    sys::end_this_thread()
 }
 
 /// Runs a program until it is told to end; then it says how many files it has leaked.

@@ -67,6 +67,7 @@ fn run(arguments: &[&str]) -> io::Result<()> {
         ["ends"] => ends::run(),
         ["ends-child", channel] => ends::child(number(channel)?),
         ["flux", name] => flux::run(name),
+        ["leaks", "leaderless"] => leaks::leaderless(),
         ["leaks", name] => leaks::run(name),
         ["lints"] => lints::run(),
         ["soak"] => soak::run(),

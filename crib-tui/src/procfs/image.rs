@@ -1,6 +1,7 @@
 //! Which program a process runs: what exec(2) changes and nothing else does.
 
 use super::dir::ProcDir;
+use super::threads;
 
 /// Bytes of an auxiliary vector at most; it has some twenty entries of 16.
 const MAX_BYTES: u64 = 4096;
@@ -13,7 +14,7 @@ pub struct Image(Vec<u8>);
 /// The image of a process, from its auxiliary vector (/proc/PID/auxv); none where that may not
 /// be read, and of a kernel thread.
 pub fn image(pid: u32) -> Option<Image> {
-    let vector = ProcDir::open(pid).ok()?.read_start("auxv", MAX_BYTES).ok()?;
+    let vector = threads::read_start(&ProcDir::open(pid).ok()?, "auxv", MAX_BYTES).ok()?;
     (!vector.is_empty()).then_some(Image(vector))
 }
 

@@ -2,6 +2,7 @@
 
 use super::dir::ProcDir;
 use super::parse::lines;
+use super::threads;
 use crate::model::Text;
 
 /// Bytes of the file that are read.
@@ -31,7 +32,7 @@ impl Mapping {
 
 /// The mappings of a process by address; none where they may not be read.
 pub fn maps(pid: u32) -> Vec<Mapping> {
-    let text = ProcDir::open(pid).and_then(|dir| dir.read_start("maps", MAX_BYTES));
+    let text = ProcDir::open(pid).and_then(|dir| threads::read_start(&dir, "maps", MAX_BYTES));
     text.map(|text| lines(&text).filter_map(parse).collect()).unwrap_or_default()
 }
 

@@ -17,6 +17,7 @@ mod peers;
 mod process;
 mod syscalls;
 mod tables;
+mod threads;
 
 use std::io;
 use std::sync::{Arc, LazyLock};
@@ -39,6 +40,7 @@ pub use peers::sweep;
 use process::{Stat, Status};
 pub use syscalls::{Calls, calls};
 use tables::Tables;
+pub use threads::living_thread;
 
 /// How often a process is read anew whose threads end meanwhile.
 const TRIES: usize = 8;

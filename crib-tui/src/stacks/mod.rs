@@ -23,7 +23,8 @@ pub struct Stacks {
 }
 
 impl Stacks {
-    /// Of a process with these mappings, which tell modules also when it is gone.
+    /// Of a process with these mappings, which tell modules also when it is gone. The process is
+    /// named by a thread of it that runs.
     pub fn new(pid: u32, maps: Vec<Mapping>) -> Self {
         Self { pid, symbolizer: Symbolizer::new(), maps }
     }
@@ -39,6 +40,13 @@ impl Stacks {
         for &address in addresses {
             self.add(address, found.next(), &mut frames);
         }
+        frames
+    }
+
+    /// The same without names: only what the mappings tell.
+    pub fn bare_frames(&self, addresses: &[u64]) -> Vec<Frame> {
+        let mut frames = Vec::with_capacity(addresses.len());
+        addresses.iter().for_each(|&address| self.add(address, None, &mut frames));
         frames
     }
 
@@ -99,6 +107,9 @@ mod tests {
     fn our_own_code_has_names_and_what_is_no_code_has_none() {
         let pid = std::process::id();
         let stacks = Stacks::new(pid, procfs::maps(pid));
+        let bare = stacks.bare_frames(&[a_function_with_a_name() + 2, 16]);
+        assert!(bare[0].module.is_some() && bare[0].offset.is_some());
+        assert!(bare.len() == 2 && bare.iter().all(|frame| frame.symbol.is_none()));
         let frames = stacks.frames(&[a_function_with_a_name() + 2, 16]);
         let last = frames.last().unwrap();
         assert_eq!((last.address, &last.symbol, &last.module), (16, &None, &None));

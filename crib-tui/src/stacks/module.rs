@@ -51,8 +51,8 @@ pub struct Module {
 }
 
 impl Module {
-    /// Reads the file that is mapped there; none where that is no file with such information, or
-    /// may not be read.
+    /// Reads the file that is mapped there in a process, which is named by a thread of it that
+    /// runs; none where that is no file with such information, or may not be read.
     pub fn open(pid: u32, mapping: &Mapping) -> Option<Self> {
         if cfg!(not(target_arch = "x86_64")) {
             return None;

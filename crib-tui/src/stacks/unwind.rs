@@ -56,10 +56,11 @@ impl Unwinder {
         &self.maps
     }
 
-    /// Looks again what is mapped where; what was known stays where the process is gone.
-    pub fn renew_maps(&mut self) {
+    /// Looks again what is mapped where. What was known stays where the process is gone, or runs
+    /// another program after that look.
+    pub fn renew_maps(&mut self, is_same_program: impl FnOnce() -> bool) {
         let maps = procfs::maps(self.pid);
-        if !maps.is_empty() && maps != self.maps {
+        if !maps.is_empty() && maps != self.maps && is_same_program() {
             self.maps = maps;
             // Something else may be mapped in the same place.
             self.modules.clear();
@@ -124,7 +125,9 @@ impl Unwinder {
         let mapping = self.mapping(place)?.clone();
         let module = match self.modules.entry(mapping.start) {
             Entry::Occupied(module) => module.into_mut(),
-            Entry::Vacant(entry) => entry.insert(Module::open(self.pid, &mapping)),
+            Entry::Vacant(entry) => {
+                entry.insert(Module::open(procfs::living_thread(self.pid), &mapping))
+            }
         };
         let rule = module.as_ref().and_then(|module| module.rule(&mapping, place));
         // There is no end to the code that a program may make.

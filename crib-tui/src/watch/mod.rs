@@ -11,7 +11,7 @@ use crate::model::groups::{Groups, OpenerId, Opening};
 use crate::model::leaks::{Leaks, Traced};
 use crate::model::lint::{Lint, LintSet};
 use crate::model::{Dump, DumpReading, FilesReading, FilesTable, History, ReadError};
-use crate::privileges::{self, LOADING, STACKS};
+use crate::privileges::{self, LOADING, PROCFS, STACKS};
 use crate::procfs::{self, Image};
 
 use details::Before;
@@ -35,13 +35,14 @@ pub struct Watch {
 impl Watch {
     /// A watch of a process of which nothing was read yet, with this time between two readings.
     pub fn new(pid: u32, interval: Duration) -> Self {
+        let image = image(pid);
         Self {
             pid,
             history: History::new(interval),
             began: None,
             at: Duration::ZERO,
-            image: procfs::image(pid),
-            openers: Openers::new(pid),
+            openers: Openers::new(pid, image.clone()),
+            image,
             candidates: Candidates::new(pid),
         }
     }
@@ -74,7 +75,7 @@ impl Watch {
 
     /// Whether the process runs another program than when the watch began.
     pub fn is_another_image(&self) -> bool {
-        let image = procfs::image(self.pid);
+        let image = image(self.pid);
         self.image.is_some() && image.is_some() && image != self.image
     }
 
@@ -111,12 +112,16 @@ impl Watch {
     /// Takes in the reading that was begun.
     pub fn observe(&mut self, reading: FilesReading) -> Arc<FilesTable> {
         let (openers, history, at) = (&mut self.openers, &mut self.history, self.at);
-        if !openers.is_tracing() {
-            return history.observe(reading, at, |_| Opening::default());
-        }
-        // Callers are found by what is in the files of code.
-        let observe = || history.observe(reading, at, |file| openers.opening(file));
-        privileges::raised(STACKS, observe)
+        let table = if openers.is_tracing() {
+            // Callers are found by what is in the files of code.
+            let observe = || history.observe(reading, at, |file| openers.opening(file));
+            privileges::raised(STACKS, observe)
+        } else {
+            history.observe(reading, at, |_| Opening::default())
+        };
+        // Whose functions they are is not told any more when the program has ended.
+        self.look_up([]);
+        table
     }
 
     /// The groups so far.
@@ -129,16 +134,16 @@ impl Watch {
         self.openers.traced()
     }
 
-    /// The stacks of openers, as far as they were looked up; some more are with each call.
-    pub fn frames(&mut self) -> Arc<Frames> {
-        self.look_up([]);
+    /// The stacks of openers, as far as they were looked up; some more are with each reading.
+    pub fn frames(&self) -> Arc<Frames> {
         self.openers.frames()
     }
 
+    /// Looks up the functions in the stacks of these openers, and of some others.
     fn look_up(&mut self, openers: impl IntoIterator<Item = OpenerId>) {
         let wanted = self.openers.unknown(openers);
         if !wanted.is_empty() {
-            privileges::raised(STACKS, || self.openers.look_up(wanted));
+            privileges::raised(STACKS, || self.openers.look_up(&wanted));
         }
     }
 
@@ -148,9 +153,8 @@ impl Watch {
         let (_, time) = self.began?;
         let mut report = Leaks::new(self.history.groups(), table, time, self.traced());
         self.look_up(report.groups.iter().filter_map(|group| group.opener));
-        let frames = self.openers.frames();
         for group in &mut report.groups {
-            group.stack = group.opener.and_then(|opener| frames.get(&opener).cloned());
+            group.stack = group.opener.and_then(|opener| self.openers.stack(opener));
         }
         Some(report)
     }
@@ -159,4 +163,9 @@ impl Watch {
     pub fn elapsed(&self) -> Duration {
         self.began.map_or(Duration::ZERO, |(began, _)| began.elapsed())
     }
+}
+
+/// The program that a process runs, which is for its user to know.
+fn image(pid: u32) -> Option<Image> {
+    privileges::raised(PROCFS, || procfs::image(pid))
 }

@@ -10,6 +10,7 @@ use crate::kernel::trace::{Tracer, now};
 use crate::model::groups::{OpenerId, Opening};
 use crate::model::leaks::{Frame, Traced};
 use crate::model::{File, ReadError};
+use crate::procfs::{self, Image};
 use crate::stacks::{Stacks, Top, Unwinder};
 
 /// The stacks of openers, innermost frame first.
@@ -20,18 +21,21 @@ const MAX_OPENERS: usize = 4096;
 
 /// Stacks whose functions are looked up in one reading at most, unless they are asked for: each
 /// may take milliseconds.
-const LOOKED_UP: usize = 8;
+const LOOKED_UP: usize = 16;
 
 /// The openers of one process's files, traced while [`Openers::is_tracing`]. What was learned
 /// stays after that.
 pub struct Openers {
     pid: u32,
+    /// The program whose functions are in the stacks; none where that is not known, and no names
+    /// are either.
+    image: Option<Image>,
     tracer: Option<Tracer>,
     unwinder: Unwinder,
     /// The addresses that an opener stands for.
     known: Vec<Vec<u64>>,
     index: HashMap<Vec<u64>, OpenerId>,
-    /// The frames of those openers that were asked for.
+    /// The frames of those openers whose functions were looked up while the program ran.
     frames: Arc<Frames>,
     /// Openings whose stacks had no room among the known ones.
     untold: u64,
@@ -45,9 +49,10 @@ pub struct Openers {
 
 impl Openers {
     /// Of a process of which nothing was traced yet.
-    pub fn new(pid: u32) -> Self {
+    pub fn new(pid: u32, image: Option<Image>) -> Self {
         Self {
             pid,
+            image,
             tracer: None,
             unwinder: Unwinder::new(pid),
             known: Vec::new(),
@@ -136,7 +141,7 @@ impl Openers {
         let ip = ip.or_else(|| snapshot.as_ref().map(|snapshot| snapshot.ip));
         if ip.is_some_and(|ip| !self.unwinder.is_code(ip)) {
             // Something was loaded since.
-            self.unwinder.renew_maps();
+            self.unwinder.renew_maps(|| is_running(self.pid, self.image.as_ref()));
         }
         // Where a function uses the frame pointer for something else, the kernel goes astray.
         let is_code = |&&address: &&u64| self.unwinder.is_code(address);
@@ -162,19 +167,41 @@ impl Openers {
             self.known.get(opener.0 as usize).is_some() && !self.frames.contains_key(opener)
         };
         let others = (0..self.known.len() as u32).map(OpenerId).filter(is_unknown).take(LOOKED_UP);
-        openers.into_iter().filter(is_unknown).chain(others).collect()
+        let mut unknown: Vec<_> = openers.into_iter().filter(is_unknown).chain(others).collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        unknown
     }
 
-    /// Looks up the functions in the stacks of openers.
-    pub fn look_up(&mut self, openers: Vec<OpenerId>) {
-        self.unwinder.renew_maps();
-        let stacks = Stacks::new(self.pid, self.unwinder.maps().to_vec());
-        let frames = Arc::make_mut(&mut self.frames);
-        for opener in openers {
-            if let Some(addresses) = self.known.get(opener.0 as usize) {
-                frames.entry(opener).or_insert_with(|| stacks.frames(addresses).into());
-            }
+    /// Looks up the functions in the stacks of openers, unless the process has ended or runs
+    /// another program, of which the addresses are not.
+    pub fn look_up(&mut self, openers: &[OpenerId]) {
+        let is_running = || is_running(self.pid, self.image.as_ref());
+        if !is_running() {
+            return;
         }
+        self.unwinder.renew_maps(is_running);
+        let thread = procfs::living_thread(self.pid);
+        let stacks = Stacks::new(thread, self.unwinder.maps().to_vec());
+        let look_up = |&opener: &OpenerId| {
+            let addresses = self.known.get(opener.0 as usize)?;
+            Some((opener, stacks.frames(addresses).into()))
+        };
+        let found: Vec<(OpenerId, Arc<[Frame]>)> = openers.iter().filter_map(look_up).collect();
+        // It may have become another in the midst of that, or the thread's id somebody else's.
+        if is_running() && procfs::living_thread(self.pid) == thread {
+            Arc::make_mut(&mut self.frames).extend(found);
+        }
+    }
+
+    /// The stack of an opener, without names where they were not looked up.
+    pub fn stack(&self, opener: OpenerId) -> Option<Arc<[Frame]>> {
+        if let Some(frames) = self.frames.get(&opener) {
+            return Some(Arc::clone(frames));
+        }
+        let addresses = self.known.get(opener.0 as usize)?;
+        let stacks = Stacks::new(self.pid, self.unwinder.maps().to_vec());
+        Some(stacks.bare_frames(addresses).into())
     }
 
     /// The stacks whose functions were looked up.
@@ -187,5 +214,44 @@ impl Openers {
         let tracer = self.tracer.as_ref()?;
         let lost = tracer.lost();
         Some(Traced { at: tracer.at(), lost: lost.stacks + lost.descriptors + self.untold })
+    }
+}
+
+/// Whether a process still runs the program that it ran; not where that is not known.
+fn is_running(pid: u32, image: Option<&Image>) -> bool {
+    image.is_some() && procfs::image(pid).as_ref() == image
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Openers in this very process, of which one was seen.
+    fn with_one(image: Option<Image>) -> (Openers, OpenerId) {
+        let mut openers = Openers::new(std::process::id(), image);
+        openers.known.push(vec![with_one as *const () as u64 + 2]);
+        (openers, OpenerId(0))
+    }
+
+    fn is_named(openers: &Openers, opener: OpenerId) -> bool {
+        openers.stack(opener).unwrap().iter().any(|frame| frame.symbol.is_some())
+    }
+
+    #[test]
+    fn a_stack_is_named_while_its_program_runs_and_only_then() {
+        let (mut openers, opener) = with_one(procfs::image(std::process::id()));
+        assert_eq!(openers.unknown([opener]), [opener]);
+        openers.look_up(&[opener]);
+        assert!(is_named(&openers, opener) && openers.unknown([]).is_empty());
+        // As after exec, and where it can't be known.
+        let another = procfs::image(rustix::process::getppid().unwrap().as_raw_pid() as u32);
+        assert!(another.is_some() && another != procfs::image(std::process::id()));
+        for image in [another, None] {
+            let (mut openers, opener) = with_one(image);
+            openers.look_up(&[opener]);
+            assert!(!is_named(&openers, opener) && openers.frames().is_empty());
+            assert!(openers.stack(opener).unwrap()[0].module.is_some());
+        }
+        assert!(openers.stack(OpenerId(1)).is_none());
     }
 }
