@@ -31,10 +31,6 @@ static OPENED: HashMap<u32, Opened> = HashMap::with_max_entries(1024, 0);
 #[map]
 static STACKS: StackTrace = StackTrace::with_max_entries(MAX_STACKS, 0);
 
-/// How often each stack opened something.
-#[map]
-static COUNTS: HashMap<u32, u64> = HashMap::with_max_entries(MAX_STACKS, 0);
-
 /// The stacks' own bytes, by the last bits of the descriptor.
 #[map]
 static SNAPSHOTS: Array<Snapshot> = Array::with_max_entries(MAX_SNAPSHOTS, 0);
@@ -176,8 +172,6 @@ impl Call {
         };
         if stack < 0 {
             lose(|lost| &mut lost.stacks);
-        } else {
-            count(stack as u32);
         }
         // SAFETY: the helpers take nothing.
         let (time, tid) = unsafe { (bpf_ktime_get_ns(), bpf_get_current_pid_tgid() as u32) };
@@ -217,20 +211,9 @@ impl Call {
 }
 
 #[inline(always)]
-fn count(stack: u32) {
-    if let Some(count) = COUNTS.get_ptr_mut(stack) {
-        // SAFETY: as in `Call::note`; what two CPUs add at the same time may count once.
-        unsafe { *count += 1 };
-    } else {
-        // Where there is no room the stack is not counted, and shown all the same.
-        let _ = COUNTS.insert(stack, 1, u64::from(BPF_ANY));
-    }
-}
-
-#[inline(always)]
 fn lose(which: impl FnOnce(&mut Lost) -> &mut u64) {
     if let Some(lost) = LOST.get_ptr_mut(0) {
-        // SAFETY: as in `count`.
+        // SAFETY: as in `Call::note`; what two CPUs add at the same time may count once.
         *which(unsafe { &mut *lost }) += 1;
     }
 }
