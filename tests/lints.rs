@@ -94,6 +94,8 @@ lints! {
         "accept-full": ["accept-full"];
         "accept-few": [];
     }
+        "tcp-refused-unseen": ["tcp-closed-held", "socket-error"];
+        "tcp-refused-later": ["tcp-closed-held"];
     socket_error {
         "socket-error": ["socket-error"];
         "no-error": [];
@@ -142,6 +144,29 @@ lints! {
 fn zero_window() {
     needs_loops!("zero_window");
     finds_among_others("zero-window", "zero-window");
+        "not-accepted-shut-down": [];
+        "server-dgram": [];
+        "client-dgram": [];
+    }
+}
+
+#[test]
+fn a_connection_that_never_was_is_not_said_to_have_been() {
+    needs_bpf!("a_connection_that_never_was_is_not_said_to_have_been");
+    let seen = |label: &str| {
+        let fd = workload().file(label).fd;
+        let mut findings = document()["findings"].as_array().expect("a list").iter();
+        let finding = findings
+            .find(|finding| finding["fd"] == fd && finding["name"] == "tcp-closed-held")
+            .expect("it is found");
+        finding["seen"].as_str().expect("a sentence").to_owned()
+    };
+    for (label, words) in [
+        ("tcp-refused-unseen", "in CLOSE, it tried to connect to "),
+        ("tcp-refused-later", "in CLOSE, it was connected, or tried to connect, to "),
+        ("tcp-closed-held", "in CLOSE, it was connected, or tried to connect, to "),
+    ] {
+        assert!(seen(label).starts_with(words), "{label}: {}", seen(label));
     finds("established-client", &[]);
 }
 

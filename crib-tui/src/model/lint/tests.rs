@@ -134,7 +134,24 @@ fn a_connection_that_is_over_and_held() {
         })
     };
     assert_eq!(plain(&closed("127.0.0.1:4711")), ["tcp-closed-held"]);
-    // Not connected yet, or in vain.
+    // What a program was told of, and what it was not, is in CLOSE with the same address.
+    let seen = |error| {
+        let mut file = closed("127.0.0.1:4711");
+        file.socket.as_mut().unwrap().error = error;
+        let process = sample::process();
+        let given = Given { wanted: LintSet::NONE.with(Lint::TcpClosedHeld), ..Given::default() };
+        Subject { process: &process, file: &file, given }.findings().remove(0).seen
+    };
+    for unknown in [None, Some(0), Some(libc::ETIMEDOUT)] {
+        let seen = seen(unknown.map(|error| error as u32));
+        let either = "in CLOSE, it was connected, or tried to connect, to 127.0.0.1:4711";
+        assert!(seen.starts_with(either), "{seen}");
+    }
+    let refused = seen(Some(libc::ECONNREFUSED as u32));
+    assert!(refused.starts_with("in CLOSE, it tried to connect to 127.0.0.1:4711,"), "{refused}");
+    let reset = seen(Some(libc::ECONNRESET as u32));
+    assert!(reset.starts_with("in CLOSE, it was connected to 127.0.0.1:4711,"), "{reset}");
+    // Not connected yet, or in vain, and told so by connect(2).
     assert_eq!(plain(&closed("")), NOTHING);
     assert_eq!(plain(&closed("127.0.0.1:0")), NOTHING);
     assert_eq!(plain(&tcp(|_| {})), NOTHING);
