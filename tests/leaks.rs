@@ -284,12 +284,16 @@ fn a_program_that_ends_is_an_error_with_what_was_seen() {
 
 #[test]
 fn a_program_that_becomes_another_is_an_error() {
-    let workload = Workload::start(["leaks", "exec"]);
-    let pid = workload.pid().to_string();
-    let arguments = ["leaks", "-p", &pid, "--for", "10m", "-d", "50ms", "--source", "procfs", "-J"];
-    let run = crib_top(arguments).expect_code(1);
-    let last = run.stderr.lines().last().unwrap_or_default();
-    assert!(last.contains(&pid) && last.contains("by exec after"), "{}", run.stderr);
+    for command in ["leaks", "lint"] {
+        let workload = Workload::start(["leaks", "exec"]);
+        let pid = workload.pid().to_string();
+        let rest = ["--for", "10m", "-d", "50ms", "--source", "procfs", "-J"];
+        let run = crib_top([command, "-p", &pid].into_iter().chain(rest)).expect_code(1);
+        let last = run.stderr.lines().last().unwrap_or_default();
+        assert!(last.contains(&pid) && last.contains("by exec after"), "{command}: {}", run.stderr);
+        // What was seen until then is told.
+        assert_eq!(run.json()["pid"], workload.pid(), "{command}");
+    }
 }
 
 #[test]

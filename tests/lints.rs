@@ -2,7 +2,12 @@
 //! and is well.
 
 use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::process::Command;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -89,6 +94,8 @@ lints! {
         "tcp-closed-held": ["tcp-closed-held"];
         "tcp-fresh": [];
         "tcp-refused": [];
+        "tcp-refused-unseen": ["tcp-closed-held", "socket-error"];
+        "tcp-refused-later": ["tcp-closed-held"];
     }
     accept_full {
         "accept-full": ["accept-full"];
@@ -132,9 +139,34 @@ lints! {
         "peer-gone": ["peer-gone"];
         "peer-gone-seqpacket": ["peer-gone"];
         "peer-gone-dgram": ["peer-gone"];
+        "peer-gone-named": ["peer-gone", "socket-error"];
+        "peer-unnamed-dgram": [];
         "peer-shut-down": [];
         "peer-there-dgram": [];
         "not-accepted": [];
+        "not-accepted-shut-down": [];
+        "server-dgram": [];
+        "client-dgram": [];
+    }
+}
+
+#[test]
+fn a_connection_that_never_was_is_not_said_to_have_been() {
+    needs_bpf!("a_connection_that_never_was_is_not_said_to_have_been");
+    let seen = |label: &str| {
+        let fd = workload().file(label).fd;
+        let mut findings = document()["findings"].as_array().expect("a list").iter();
+        let finding = findings
+            .find(|finding| finding["fd"] == fd && finding["name"] == "tcp-closed-held")
+            .expect("it is found");
+        finding["seen"].as_str().expect("a sentence").to_owned()
+    };
+    for (label, words) in [
+        ("tcp-refused-unseen", "in CLOSE, it tried to connect to "),
+        ("tcp-refused-later", "in CLOSE, it was connected, or tried to connect, to "),
+        ("tcp-closed-held", "in CLOSE, it was connected, or tried to connect, to "),
+    ] {
+        assert!(seen(label).starts_with(words), "{label}: {}", seen(label));
     }
 }
 
@@ -150,6 +182,35 @@ fn retransmitting() {
     needs_loops!("retransmitting");
     finds("retransmitting", &["retransmitting", "send-stuck"]);
     finds("established-client", &[]);
+}
+
+/// A server that closes in good order leaves what its client could have done itself: who has seen
+/// it before knows better.
+#[test]
+fn a_server_that_goes_while_its_client_is_watched() {
+    needs_bpf!("a_server_that_goes_while_its_client_is_watched");
+    let name = format!("crib-lints-goes-{}", std::process::id());
+    let address = SocketAddr::from_abstract_name(name).expect("a name");
+    let listener = UnixListener::bind_addr(&address).expect("it is free");
+    let client = UnixStream::connect_addr(&address).expect("it listens");
+    let (server, _) = listener.accept().expect("it was connected to");
+    let mut command = Command::new("sleep");
+    let mut child = command.arg("60").stdin(OwnedFd::from(client)).spawn().expect("sleep starts");
+    // What is kept open of the client's end by the command.
+    drop(command);
+    let pid = child.id().to_string();
+    let watching = std::thread::spawn(move || {
+        let rest = ["--for", "4s", "-d", "200ms", "-J", "--source", "bpf"];
+        crib_top(["lint", "-p", &pid].into_iter().chain(rest)).expect_code(0).json()
+    });
+    std::thread::sleep(Duration::from_secs(2));
+    drop(server);
+    let document = watching.join().expect("it was watched");
+    let pid = child.id().to_string();
+    let once = crib_top(["lint", "-p", &pid, "-J", "--source", "bpf"]).expect_code(0).json();
+    child.kill().and_then(|()| child.wait()).expect("it ends");
+    assert_eq!(found_at(&document, &0.into()), names(&["peer-gone"]), "{document:#}");
+    assert_eq!(found_at(&once, &0.into()), names(&[]), "{once:#}");
 }
 
 #[test]
@@ -236,7 +297,7 @@ fn the_column_can_be_shown_and_filtered_and_lints_switched_off() {
     };
     let run = rows("LINT =~ 'peer-gone'", &[]).expect_code(0);
     let gone: Vec<&str> = run.text().lines().collect();
-    assert!(gone.len() == 3 && gone.iter().all(|row| row.starts_with("peer-gone ")), "{gone:?}");
+    assert!(gone.len() == 4 && gone.iter().all(|row| row.contains("peer-gone ")), "{gone:?}");
     rows("LINT", &["--no-lint", "all"]).expect_code(1);
     rows("LINT =~ 'peer-gone'", &["--no-lint", "peer-gone,fd-limit"]).expect_code(1);
     let run = crib_top(["lint", "-p", &pid, "--no-lint", "nonsense"]).expect_code(2);
@@ -249,10 +310,10 @@ fn a_list_for_people_has_all_three_texts() {
     let pid = workload().pid().to_string();
     let run = crib_top(["lint", "-p", &pid, "-Q", "LINT =~ 'peer-gone'"]).expect_code(0);
     let count = |start: &str| run.text().lines().filter(|line| line.starts_with(start)).count();
-    // Three sockets, and the process's limit.
-    assert_eq!((count("fd "), count("the process")), (3, 1), "{}", run.text());
+    // Four sockets, one of which has an error as well, and the process's limit.
+    assert_eq!((count("fd "), count("the process")), (4, 1), "{}", run.text());
     for text in ["    seen     ", "    means    ", "    look at  "] {
-        assert_eq!(count(text), 4, "{}", run.text());
+        assert_eq!(count(text), 6, "{}", run.text());
     }
     let list = crib_top(["--list-lints"]).expect_code(0);
     assert!(list.text().lines().any(|line| line.starts_with("inherited-fd ")), "{}", list.text());
@@ -372,12 +433,12 @@ fn procfs_finds_no_more_than_bpf() {
         let bpf = found_at(self::document(), &file.fd.into());
         assert!(found.is_subset(&bpf), "{}: {found:?} and {bpf:?}", file.label);
     }
-    // How long an accept queue is, and who is a unix socket's peer, modules tell that a kernel may
-    // lack (CONFIG_INET_TCP_DIAG, CONFIG_UNIX_DIAG); small machines have neither.
+    // How long an accept queue is, a module tells that a kernel may lack (CONFIG_INET_TCP_DIAG);
+    // small machines do.
     let no_modules = accept_queue_by_procfs(workload().file("accept-full").fd).is_null();
-    for label in ["close-wait", "accept-full", "udp-drops", "peer-gone", "deleted-open"] {
+    for label in ["close-wait", "accept-full", "udp-drops", "deleted-open"] {
         let fd = workload().file(label).fd;
-        if no_modules && ["accept-full", "peer-gone"].contains(&label) {
+        if no_modules && label == "accept-full" {
             skipped("procfs_finds_no_more_than_bpf", format!("{label}: there is no tcp_diag"));
             continue;
         }

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::pause::Pause;
+use super::watched::Watched;
 use super::{Streams, find, keep, keep_with, kernel_release, say_source};
 use crate::export::json::Header;
 use crate::export::lint as export;
 use crate::failure::Failure;
 use crate::kernel::Wanted;
 use crate::model::lint::{LintSet, Report};
-use crate::model::{Dump, Files, FilesReading, FilesTable, Process, ReadError};
+use crate::model::{Dump, Files, FilesReading, FilesTable};
 use crate::privileges::{self, LOADING, NOTHING, PROCFS};
+use crate::procfs;
 use crate::settings::{DEFAULT_DELAY, Format, LintWatch, Output, Style, Target};
 use crate::source::{Reader, SourceChoice};
 use crate::watch::Watch;
@@ -29,7 +31,7 @@ pub(super) fn run<O: Write>(
     let pid = find(target)?;
     let mut reader = Reader::open(source, Wanted::Files)?;
     let needs = reader.prepare()?;
-    // What threads wait for is their user's alone; dumps are read only where they could tell
+    // What threads wait for is their user's alone, and so is by what an exec is noticed; dumps are read only where they could tell
     // something.
     keep_with(needs | PROCFS, LOADING)?;
     say_source(&reader, streams.note);
@@ -77,7 +79,7 @@ pub(super) fn list<O: Write>(
 
 /// What was seen of the process until now.
 struct Seen {
-    watch: Watch,
+    watched: Watched,
     readings: u64,
     table: Arc<FilesTable>,
     lints: LintSet,
@@ -90,11 +92,10 @@ impl Seen {
         interval: Duration,
         lints: LintSet,
     ) -> Result<Self, Failure> {
-        let mut watch = Watch::new(pid, interval);
-        watch.begin_reading();
-        let reading = reader.files(pid)?;
-        let table = take(&mut watch, reader, reading, lints);
-        Ok(Self { watch, readings: 1, table, lints })
+        let mut watched = Watched::new(procfs::process(pid)?, interval);
+        let reading = watched.begin(reader)?;
+        let table = take(&mut watched.watch, reader, reading, lints);
+        Ok(Self { watched, readings: 1, table, lints })
     }
 
     /// Reads on, until the time is over or Ctrl-C is pressed.
@@ -103,37 +104,16 @@ impl Seen {
         let mut due = Duration::ZERO;
         // From the first reading to the last, whatever the first one took.
         while due < watch.duration {
-            due = (due + watch.interval).max(self.watch.elapsed()).min(watch.duration);
-            let interrupted = pause.wait(due.saturating_sub(self.watch.elapsed()));
-            self.read(reader)?;
+            due = (due + watch.interval).max(self.watched.watch.elapsed()).min(watch.duration);
+            let interrupted = pause.wait(due.saturating_sub(self.watched.watch.elapsed()));
+            let reading = self.watched.read(reader)?;
+            self.readings += 1;
+            self.table = take(&mut self.watched.watch, reader, reading, self.lints);
             if interrupted {
                 break;
             }
         }
         Ok(())
-    }
-
-    fn read(&mut self, reader: &mut Reader) -> Result<(), Failure> {
-        let Process { pid, start_ticks, state, .. } = self.table.process;
-        self.watch.begin_reading();
-        let reading = match reader.files(pid) {
-            Ok(reading) => reading,
-            Err(ReadError::NoProcess(_) | ReadError::Ended { .. } | ReadError::Thread { .. }) => {
-                return Err(self.ended());
-            }
-            Err(error) => return Err(error.into()),
-        };
-        if (reading.process.start_ticks, reading.process.state) != (start_ticks, state) {
-            return Err(self.ended());
-        }
-        self.readings += 1;
-        self.table = take(&mut self.watch, reader, reading, self.lints);
-        Ok(())
-    }
-
-    fn ended(&self) -> Failure {
-        let Process { pid, ref comm, .. } = self.table.process;
-        Failure::Ended { pid, comm: comm.clone(), seconds: self.watch.elapsed().as_secs_f64() }
     }
 
     /// What comes of it.

@@ -11,6 +11,7 @@ mod pause;
 mod peers;
 mod processes;
 mod target;
+mod watched;
 
 use std::io::Write;
 

@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io;
+use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 
 use serde_json::json;
 
@@ -50,13 +51,13 @@ pub fn send_stuck(holder: &mut Holder) -> io::Result<()> {
     Ok(())
 }
 
-/// Pairs of which one end is closed; one that is only shut down; and a connection that nobody has
-/// accepted yet.
+/// Pairs of which one end is closed; one that is only shut down; connections that nobody has
+/// accepted yet; and servers that are gone.
 pub fn peer_gone(holder: &mut Holder) -> io::Result<()> {
     for (label, kind) in [
         ("peer-gone", libc::SOCK_STREAM),
         ("peer-gone-seqpacket", libc::SOCK_SEQPACKET),
-        ("peer-gone-dgram", libc::SOCK_DGRAM),
+        ("peer-unnamed-dgram", libc::SOCK_DGRAM),
     ] {
         let (one, other) = sys::socketpair(libc::AF_UNIX, kind)?;
         drop(other);
@@ -68,10 +69,36 @@ pub fn peer_gone(holder: &mut Holder) -> io::Result<()> {
     let (dgram, peer) = sys::socketpair(libc::AF_UNIX, libc::SOCK_DGRAM)?;
     holder.add("socket", "peer-there-dgram", dgram, json!({}));
 
-    let name = format!("crib-lints-{}", std::process::id());
-    let address = SocketAddr::from_abstract_name(name)?;
-    let listener = UnixListener::bind_addr(&address)?;
-    holder.add("socket", "not-accepted", UnixStream::connect_addr(&address)?, json!({}));
+    let address = |of| {
+        let name = format!("crib-lints-{}-{of}", std::process::id());
+        SocketAddr::from_abstract_name(name)
+    };
+    let listened = address("listener")?;
+    let listener = UnixListener::bind_addr(&listened)?;
+    holder.add("socket", "not-accepted", UnixStream::connect_addr(&listened)?, json!({}));
+    let shut_down = UnixStream::connect_addr(&listened)?;
+    shut_down.shutdown(Shutdown::Both)?;
+    holder.add("socket", "not-accepted-shut-down", shut_down, json!({}));
+    // It closes what nobody has accepted with it, which is told.
+    let closed = address("closed")?;
+    let server = UnixListener::bind_addr(&closed)?;
+    holder.add("socket", "peer-gone-named", UnixStream::connect_addr(&closed)?, json!({}));
+    drop(server);
+
+    // A server that is well, whose state is "connected" since a client is connected to it; and
+    // one that is gone.
+    let serving = address("dgram")?;
+    let server = UnixDatagram::bind_addr(&serving)?;
+    let client = UnixDatagram::unbound()?;
+    client.connect_addr(&serving)?;
+    holder.add("socket", "server-dgram", server, json!({}));
+    holder.add("socket", "client-dgram", client, json!({}));
+    let gone = address("gone")?;
+    let server = UnixDatagram::bind_addr(&gone)?;
+    let client = UnixDatagram::unbound()?;
+    client.connect_addr(&gone)?;
+    drop(server);
+    holder.add("socket", "peer-gone-dgram", client, json!({}));
     holder.keep((other, peer, listener));
     Ok(())
 }

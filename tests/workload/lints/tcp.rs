@@ -48,7 +48,8 @@ pub fn close_wait(holder: &mut Holder) -> io::Result<()> {
     Ok(())
 }
 
-/// Reset by the client, and the error taken; never connected; connected in vain.
+/// Reset by the client, and the error taken; never connected; connected in vain, and told so by
+/// connect(2) or not.
 pub fn closed(holder: &mut Holder) -> io::Result<()> {
     let (client, server) = connection()?;
     sys::linger_zero(client.as_fd())?;
@@ -70,6 +71,21 @@ pub fn closed(holder: &mut Holder) -> io::Result<()> {
         other => return Err(io::Error::other(format!("connected to nobody: {other:?}"))),
     }
     holder.add("socket", "tcp-refused", refused, json!({}));
+
+    for label in ["tcp-refused-unseen", "tcp-refused-later"] {
+        let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK;
+        let refused = sys::socket(libc::AF_INET, kind, 0)?;
+        match sys::connect(refused.as_fd(), &address) {
+            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+            other => return Err(io::Error::other(format!("connected to nobody: {other:?}"))),
+        }
+        wait_for_state(refused.as_fd(), TCP_CLOSE)?;
+        if label == "tcp-refused-later" {
+            // As loops of events ask what became of it.
+            sys::socket_option(refused.as_fd(), libc::SOL_SOCKET, libc::SO_ERROR)?;
+        }
+        holder.add("socket", label, refused, json!({}));
+    }
     Ok(())
 }
 

@@ -4,17 +4,17 @@ use std::io::Write;
 use std::time::Duration;
 
 use super::pause::Pause;
+use super::watched::Watched;
 use super::{Streams, find, keep, kernel_release, say_source};
 use crate::export::json::Header;
 use crate::export::leaks as export;
 use crate::failure::{Code, Failure};
 use crate::kernel::Wanted;
-use crate::model::{Process, ProcessState, ReadError, Source};
+use crate::model::{ProcessState, ReadError, Source};
 use crate::privileges::{NOTHING, PROCFS, STACKS};
 use crate::procfs;
 use crate::settings::{Format, Leaks, Style, Target};
 use crate::source::{Reader, SourceChoice};
-use crate::watch::Watch;
 
 /// Watches the target and prints the report; of a process that does not last, what was seen of
 /// it until then.
@@ -33,11 +33,11 @@ pub(super) fn run<O: Write>(
     let mut session = Session::begin(&mut reader, pid, leaks, streams.note)?;
     // What traces is attached. The auxiliary vector is the process's user's alone; who is to be
     // told who opens files reads the code for it.
-    keep(needs | if session.watch.traced().is_some() { STACKS } else { PROCFS })?;
+    keep(needs | if session.0.watch.traced().is_some() { STACKS } else { PROCFS })?;
     let end = session.run(&mut reader, leaks);
     // The first reading is there, or it had ended with that.
-    let Some(report) = session.watch.report() else { return end };
-    if end.is_err() && session.watch.groups().readings() < 2 {
+    let Some(report) = session.0.watch.report() else { return end };
+    if end.is_err() && session.0.watch.groups().readings() < 2 {
         // Nothing was seen that could be told.
         return end;
     }
@@ -58,12 +58,8 @@ pub(super) fn run<O: Write>(
     if report.is_suspected() { Err(Failure::Said(Code::Suspected)) } else { Ok(()) }
 }
 
-/// A watch of one process, as long as it lasts.
-struct Session {
-    watch: Watch,
-    first: Process,
-    last: Process,
-}
+/// The readings of the process that is watched.
+struct Session(Watched);
 
 impl Session {
     /// Takes the first reading, and begins to trace where that is wanted and possible.
@@ -73,72 +69,42 @@ impl Session {
         leaks: &Leaks,
         note: &mut dyn FnMut(&str),
     ) -> Result<Self, Failure> {
-        let mut watch = Watch::new(pid, leaks.interval);
-        let first = procfs::process(pid)?;
-        if first.state == ProcessState::Zombie {
-            return Err(ReadError::Ended { pid, comm: first.comm }.into());
+        let process = procfs::process(pid)?;
+        if process.state == ProcessState::Zombie {
+            return Err(ReadError::Ended { pid, comm: process.comm }.into());
         }
+        let fd_limit = process.fd_limit;
+        let mut watched = Watched::new(process, leaks.interval);
         // Who may only read /proc may not trace either.
         if leaks.trace
             && reader.source() == Source::Bpf
-            && let Err(error) = watch.trace(first.fd_limit)
+            && let Err(error) = watched.watch.trace(fd_limit)
         {
             note(&error.to_string());
         }
-        watch.begin_reading();
-        let reading = reader.files(pid)?;
-        let last = reading.process.clone();
-        watch.observe(reading);
-        Ok(Self { watch, first, last })
+        let reading = watched.begin(reader)?;
+        watched.watch.observe(reading);
+        Ok(Self(watched))
     }
 
     /// Takes the other readings, until the time is over or Ctrl-C is pressed.
     fn run(&mut self, reader: &mut Reader, leaks: &Leaks) -> Result<(), Failure> {
         let mut pause = Pause::new().map_err(|error| Failure::Live(error.into()))?;
+        let Self(watched) = self;
         let mut due = Duration::ZERO;
-        while due < leaks.duration || self.watch.groups().readings() <= leaks.least_readings() {
+        while due < leaks.duration || watched.watch.groups().readings() <= leaks.least_readings() {
             // A reading that takes longer than the interval is not made up for.
-            due = (due + leaks.interval).max(self.watch.elapsed());
-            if self.watch.groups().readings() >= leaks.least_readings() {
+            due = (due + leaks.interval).max(watched.watch.elapsed());
+            if watched.watch.groups().readings() >= leaks.least_readings() {
                 due = due.min(leaks.duration);
             }
-            let interrupted = pause.wait(due.saturating_sub(self.watch.elapsed()));
-            self.read(reader)?;
+            let interrupted = pause.wait(due.saturating_sub(watched.watch.elapsed()));
+            let reading = watched.read(reader)?;
+            watched.watch.observe(reading);
             if interrupted {
                 break;
             }
         }
         Ok(())
-    }
-
-    fn read(&mut self, reader: &mut Reader) -> Result<(), Failure> {
-        self.watch.begin_reading();
-        let reading = match reader.files(self.first.pid) {
-            Ok(reading) => reading,
-            Err(ReadError::NoProcess(_) | ReadError::Ended { .. } | ReadError::Thread { .. }) => {
-                return Err(self.ended());
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let now = &reading.process;
-        if now.state != self.first.state || now.start_ticks != self.first.start_ticks {
-            return Err(self.ended());
-        }
-        if self.watch.is_another_image() {
-            return Err(Failure::Executed {
-                pid: self.first.pid,
-                comm: self.last.comm.clone(),
-                now: now.comm.clone(),
-                seconds: self.watch.elapsed().as_secs_f64(),
-            });
-        }
-        self.last = now.clone();
-        self.watch.observe(reading);
-        Ok(())
-    }
-
-    fn ended(&self) -> Failure {
-        let Process { pid, ref comm, .. } = self.last;
-        Failure::Ended { pid, comm: comm.clone(), seconds: self.watch.elapsed().as_secs_f64() }
     }
 }

@@ -35,19 +35,37 @@ fn error(subject: &Subject<'_>) -> Option<u32> {
     subject.file.socket.as_deref()?.error.filter(|&error| error != 0)
 }
 
-/// A peer that is closed has no inode any more. Neither has one that nobody has accepted yet;
-/// but only a close shuts a stream's other end down in both directions.
+/// A peer that is closed has no inode any more. Neither has one that nobody has accepted yet, nor
+/// has one that was never there.
 fn peer_gone<'a>(subject: &Subject<'a>) -> Option<&'a Socket> {
-    let socket = subject.file.socket.as_deref()?;
-    let connected = socket.family == Some(Family::UNIX) && socket.state == Some(State::ESTABLISHED);
-    // Where not even that is known, the peer is unknown rather than gone.
-    let shutdown = socket.shutdown?;
-    let over = match socket.kind? {
-        SocketType(kind) if i32::from(kind) == libc::SOCK_DGRAM => true,
-        _ => shutdown == Shutdown::Both,
+    let socket = subject.file.socket.as_deref().filter(|socket| lacks_peer(socket))?;
+    let is_closed = match socket.kind? {
+        // What others connect to is in this state, too, without a peer (`unix_dgram_connect`). A
+        // name is that of a peer, and a datagram's peer waits for no accept(2).
+        DATAGRAM => socket.remote.as_ref().is_some_and(|remote| !remote.is_empty()),
+        _ => socket.shutdown == Some(Shutdown::Both) && closed_stream(subject, socket),
     };
-    let gone = socket.peer.is_none_or(|peer| peer.ino.is_none() && peer.pid.is_none());
-    (connected && over && gone).then_some(socket)
+    is_closed.then_some(socket)
+}
+
+/// Whether it is the other end of a stream without an inode that has shut it down, and not this
+/// end, which may do so before anybody has accepted it.
+fn closed_stream(subject: &Subject<'_>, socket: &Socket) -> bool {
+    // What waits for accept(2) has the listener's name.
+    let never_waited = socket.remote.as_ref().is_some_and(|remote| remote.is_empty());
+    let was_there = subject.given.timing.is_some_and(|timing| timing.lost_peer);
+    // Only a close makes this of a stream's other end (`unix_release_sock`).
+    let reset = error(subject).is_some_and(|error| i32::try_from(error) == Ok(libc::ECONNRESET));
+    never_waited || was_there || reset
+}
+
+const DATAGRAM: SocketType = SocketType(libc::SOCK_DGRAM as u16);
+
+/// Whether a unix socket is connected, and its peer has no inode.
+pub(super) fn lacks_peer(socket: &Socket) -> bool {
+    socket.family == Some(Family::UNIX)
+        && socket.state == Some(State::ESTABLISHED)
+        && socket.peer.is_none_or(|peer| peer.ino.is_none() && peer.pid.is_none())
 }
 
 /// `104 (Connection reset by peer)`.

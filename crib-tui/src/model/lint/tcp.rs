@@ -41,24 +41,23 @@ pub(super) const CLOSE_WAIT_UNREAD: Rule = Rule {
 };
 
 pub(super) const CLOSED_HELD: Rule = Rule {
-    summary: "TCP that was connected, is in CLOSE, and is still held open",
-    means: "the connection is over, by a reset or a timeout or because both ends closed it; the \
-            descriptor stands for nothing any more",
+    summary: "TCP that was connected, or tried to connect, is in CLOSE, and is still held open",
+    means: "the connection is over, or failed: by a reset, refusal or timeout, or because both \
+            ends closed it; the descriptor stands for none",
     holds: |subject| closed(subject).is_some(),
     seen: |subject| {
         let socket = closed(subject)?;
         let error = socket.error.filter(|&error| error != 0);
+        // What a reset is told as depends on whether there was a connection (`tcp_reset`).
+        let was = match error.and_then(|error| i32::try_from(error).ok()) {
+            Some(libc::ECONNREFUSED) => "tried to connect",
+            Some(libc::ECONNRESET | libc::EPIPE) => "was connected",
+            _ => "was connected, or tried to connect,",
+        };
         let error = error.map(|error| format!(", error {} pending", super::socket::errno(error)));
-        Some(format!(
-            "in CLOSE, it was connected to {}{}",
-            other_end(socket),
-            error.unwrap_or_default()
-        ))
+        Some(format!("in CLOSE, it {was} to {}{}", other_end(socket), error.unwrap_or_default()))
     },
-    look: |_| {
-        "what the program does when read(2) or write(2) fails on it, or epoll reports EPOLLHUP"
-            .to_owned()
-    },
+    look: |_| "what the program does when a call on it fails, or epoll reports EPOLLHUP".to_owned(),
 };
 
 pub(super) const ZERO_WINDOW: Rule = Rule {
@@ -136,8 +135,9 @@ fn close_wait(subject: &Subject<'_>) -> Option<(Duration, u64)> {
     Some((lasted, unread))
 }
 
-/// A connection that is over. One that was never made has no other end: what is not connected
-/// yet is in CLOSE, too. A failed connect(2) leaves the address, and clears the port.
+/// A connection that is over, or that did not come about and whose program has not been told by
+/// connect(2). What is not connected yet is in CLOSE, too, and has no other end; a connect(2) that
+/// fails leaves the address, and clears the port.
 fn closed<'a>(subject: &Subject<'a>) -> Option<&'a Socket> {
     let socket = of_tcp(subject.file).filter(|socket| socket.state == Some(CLOSE))?;
     let remote = socket.remote.as_ref()?;

@@ -95,6 +95,7 @@ fn nothing_is_found_in_an_unknown_file_whatever_else_is_known() {
         send: Some(ago(60)),
         close_wait: Some(ago(60)),
         drops: Some(Drops { count: 5, since: ago(60), last: ago(0) }),
+        lost_peer: true,
     };
     let tcp = Tcp { snd_wnd: Some(0), retransmits: Some(9), ..Tcp::default() };
     let given = Given { timing: Some(&timing), tcp: Some(&tcp), ..Given::default() };
@@ -134,7 +135,24 @@ fn a_connection_that_is_over_and_held() {
         })
     };
     assert_eq!(plain(&closed("127.0.0.1:4711")), ["tcp-closed-held"]);
-    // Not connected yet, or in vain.
+    // What a program was told of, and what it was not, is in CLOSE with the same address.
+    let seen = |error| {
+        let mut file = closed("127.0.0.1:4711");
+        file.socket.as_mut().unwrap().error = error;
+        let process = sample::process();
+        let given = Given { wanted: LintSet::NONE.with(Lint::TcpClosedHeld), ..Given::default() };
+        Subject { process: &process, file: &file, given }.findings().remove(0).seen
+    };
+    for unknown in [None, Some(0), Some(libc::ETIMEDOUT)] {
+        let seen = seen(unknown.map(|error| error as u32));
+        let either = "in CLOSE, it was connected, or tried to connect, to 127.0.0.1:4711";
+        assert!(seen.starts_with(either), "{seen}");
+    }
+    let refused = seen(Some(libc::ECONNREFUSED as u32));
+    assert!(refused.starts_with("in CLOSE, it tried to connect to 127.0.0.1:4711,"), "{refused}");
+    let reset = seen(Some(libc::ECONNRESET as u32));
+    assert!(reset.starts_with("in CLOSE, it was connected to 127.0.0.1:4711,"), "{reset}");
+    // Not connected yet, or in vain, and told so by connect(2).
     assert_eq!(plain(&closed("")), NOTHING);
     assert_eq!(plain(&closed("127.0.0.1:0")), NOTHING);
     assert_eq!(plain(&tcp(|_| {})), NOTHING);
@@ -237,6 +255,7 @@ fn a_peer_that_is_gone() {
     let stream = |shutdown, ino: Option<u64>| {
         unix(|socket| {
             socket.shutdown = shutdown;
+            (socket.remote, socket.error) = (Some("".into()), Some(0));
             socket.peer = ino.map(|ino| Peer { pid: None, fd: None, ino: Some(ino) });
         })
     };
@@ -248,15 +267,40 @@ fn a_peer_that_is_gone() {
     );
     assert_eq!(plain(&stream(Some(Shutdown::None), None)), NOTHING, "nobody has accepted it yet");
     assert_eq!(plain(&stream(None, None)), NOTHING, "it is not known");
-    let datagram = |state, ino| {
-        let mut file = stream(Some(Shutdown::None), ino);
-        let socket = file.socket.as_mut().unwrap();
-        (socket.kind, socket.state) = (Some(SocketType(libc::SOCK_DGRAM as u16)), Some(state));
-        file
+}
+
+#[test]
+fn a_stream_that_shut_itself_down_may_still_wait_to_be_accepted() {
+    let named = |remote: Option<&str>, error| {
+        unix(|socket| {
+            (socket.shutdown, socket.peer) = (Some(Shutdown::Both), None);
+            (socket.remote, socket.error) = (remote.map(Into::into), Some(error));
+        })
     };
-    assert_eq!(plain(&datagram(State::ESTABLISHED, None)), ["peer-gone"]);
-    assert_eq!(plain(&datagram(State::ESTABLISHED, Some(7))), NOTHING);
-    assert_eq!(plain(&datagram(State::Unconnected, None)), NOTHING);
+    let waits = named(Some("/run/service"), 0);
+    assert_eq!(plain(&waits), NOTHING);
+    assert_eq!(plain(&named(None, 0)), NOTHING, "the name is not known");
+    // But not what was seen with a peer, nor what a close has reset.
+    let lost = Timing { lost_peer: true, ..Timing::default() };
+    assert_eq!(timed(&waits, lost), ["peer-gone"]);
+    let reset = named(Some("/run/service"), libc::ECONNRESET as u32);
+    assert!(plain(&reset).contains(&"peer-gone"));
+}
+
+#[test]
+fn a_datagram_socket_without_a_peer_has_lost_none() {
+    let datagram = |state, ino: Option<u64>, remote: &str| {
+        unix(|socket| {
+            (socket.kind, socket.state) = (Some(SocketType(libc::SOCK_DGRAM as u16)), Some(state));
+            (socket.shutdown, socket.remote) = (Some(Shutdown::None), Some(remote.into()));
+            socket.peer = ino.map(|ino| Peer { pid: None, fd: None, ino: Some(ino) });
+        })
+    };
+    assert_eq!(plain(&datagram(State::ESTABLISHED, None, "/run/log")), ["peer-gone"]);
+    // Others are connected to it, or the peer has no name.
+    assert_eq!(plain(&datagram(State::ESTABLISHED, None, "")), NOTHING);
+    assert_eq!(plain(&datagram(State::ESTABLISHED, Some(7), "/run/log")), NOTHING);
+    assert_eq!(plain(&datagram(State::Unconnected, None, "")), NOTHING);
 }
 
 #[test]
@@ -331,6 +375,7 @@ fn every_finding_says_what_was_seen_what_it_means_and_what_to_look_at() {
         send: Some(ago(3_700)),
         close_wait: Some(ago(12)),
         drops: Some(Drops { count: 5, since: ago(30), last: ago(2) }),
+        lost_peer: true,
     };
     let details = Tcp {
         snd_wnd: Some(0),

@@ -6,7 +6,7 @@ use super::CLOSE_WAIT;
 use crate::model::{File, Queued, State};
 
 /// What comparing readings tells of a file that one reading can't. Few files have one: those in
-/// which something waits, that are in CLOSE-WAIT, or that dropped messages.
+/// which something waits, that are in CLOSE-WAIT, that dropped messages, or whose peer has gone.
 ///
 /// Moments are counted from the first reading, as ages are ([`Seen`](crate::model::Seen)), by a
 /// clock that nobody sets.
@@ -21,6 +21,8 @@ pub struct Timing {
     pub close_wait: Option<Duration>,
     /// When messages were dropped last.
     pub drops: Option<Drops>,
+    /// Whether a connected unix socket that has no peer was seen with one, as connected as now.
+    pub lost_peer: bool,
 }
 
 /// Messages that were dropped while the socket was watched.
@@ -68,8 +70,19 @@ impl Timing {
             send: kept(old_send.zip(known.send), send, now, true),
             close_wait: is_close_wait(state).then(|| known.close_wait.unwrap_or(now)),
             drops,
+            lost_peer: lacks_peer(file)
+                && (known.lost_peer || before.is_some_and(|(old, ..)| has_peer(old))),
         }
     }
+}
+
+fn lacks_peer(file: &File) -> bool {
+    file.socket.as_deref().is_some_and(super::socket::lacks_peer)
+}
+
+fn has_peer(file: &File) -> bool {
+    let peer = file.socket.as_deref().and_then(|socket| socket.peer);
+    peer.is_some_and(|peer| peer.ino.is_some())
 }
 
 fn is_close_wait(state: Option<State>) -> bool {
@@ -254,5 +267,30 @@ mod tests {
             Timing::next((&dropped(Some(9)), next.as_ref()), at(2), &dropped(Some(12)), at(3));
         assert_eq!(last.unwrap().drops.unwrap(), Drops { count: 5, since: at(0), last: at(3) });
         assert_eq!(Timing::next((&dropped(None), None), at(0), &dropped(Some(5)), at(1)), None);
+    }
+
+    #[test]
+    fn a_peer_is_lost_only_where_one_was_seen() {
+        let unix = |peer: Option<u64>, state| {
+            let mut file = sample::files().remove(4);
+            let socket = file.socket.as_mut().unwrap();
+            socket.state = Some(state);
+            socket.peer =
+                peer.map(|ino| crate::model::Peer { pid: None, fd: None, ino: Some(ino) });
+            file
+        };
+        let there = unix(Some(7), State::ESTABLISHED);
+        let gone = unix(None, State::ESTABLISHED);
+        let lost = |files: &[&File]| {
+            let mut timing = Timing::begin(files[0], at(0));
+            for pair in files.windows(2) {
+                timing = Timing::next((pair[0], timing.as_ref()), at(0), pair[1], at(1));
+            }
+            timing.is_some_and(|timing| timing.lost_peer)
+        };
+        assert!(lost(&[&there, &gone]) && lost(&[&there, &gone, &gone]));
+        assert!(!lost(&[&gone, &gone]), "nobody had accepted it");
+        assert!(!lost(&[&gone, &there]));
+        assert!(!lost(&[&there, &unix(None, State::Unconnected), &gone]));
     }
 }

@@ -51,7 +51,7 @@ pub fn fd(subject: &Subject<'_>) -> String {
     subject.file.fd.map_or_else(|| "the file".to_owned(), |fd| format!("fd {fd}"))
 }
 
-/// The address that the socket is or was connected to; none where there is none.
+/// The address that the socket is, was or was to be connected to; none where there is none.
 pub fn remote(socket: &Socket) -> Option<String> {
     socket.remote.as_ref().filter(|remote| !remote.is_empty()).map(Text::to_string)
 }
