@@ -81,11 +81,11 @@ mod tests {
 
     #[test]
     fn document_and_lines_tell_all_columns() {
-        let [document] = &printed(|out| document::<Files>(out))[..] else { panic!("one document") };
+        let [document] = &printed(document::<Files>)[..] else { panic!("one document") };
         assert_eq!(document["schema"], 1);
-        assert_eq!(document["columns"], Value::from(printed(|out| lines::<Files>(out))));
+        assert_eq!(document["columns"], Value::from(printed(lines::<Files>)));
         assert_eq!(document["columns"].as_array().unwrap().len(), Files::columns().len());
-        let processes = printed(|out| lines::<Processes>(out));
+        let processes = printed(lines::<Processes>);
         let pid = processes.iter().find(|column| column["name"] == "PID").unwrap();
         assert_eq!((&pid["type"], &pid["default"]), (&Value::from("number"), &Value::from(true)));
     }
