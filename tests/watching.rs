@@ -1,9 +1,10 @@
 //! A leak looked at in the terminal: groups, what grows, who opens it, and the way back.
 
-use crate::support::in_qemu;
+use crate::support::line::Loaded;
 use crate::support::privilege::needs_bpf;
 use crate::support::terminal::Terminal;
 use crate::support::workload::Workload;
+use crate::support::{in_qemu, skipped};
 
 /// Whether a line holds all of these.
 fn line_with(screen: &str, texts: &[&str]) -> bool {
@@ -74,6 +75,55 @@ fn a_leak_is_seen_as_it_grows() {
     terminal.send("q");
     assert_eq!(terminal.expect_end().code, 0);
     workload.finish();
+}
+
+/// Waits until crib-top has so many programs in the kernel.
+#[track_caller]
+fn wait_for_programs(terminal: &mut Terminal, what: &str, wanted: impl Fn(usize) -> bool) -> usize {
+    let pid = terminal.pid();
+    terminal.wait_until(what, |_| wanted(Loaded::by(pid).programs()));
+    Loaded::by(pid).programs()
+}
+
+/// Tracing may slow down each system call on the machine: no program of it may be left where
+/// nothing is read any more that shows it.
+#[test]
+fn tracing_ends_with_its_views_and_its_process_and_in_a_pause() {
+    const TEST: &str = "tracing_ends_with_its_views_and_its_process_and_in_a_pause";
+    needs_bpf!("tracing_ends_with_its_views_and_its_process_and_in_a_pause");
+    let mut workload = Workload::start(["leaks", "socket"]);
+    let pid = workload.pid().to_string();
+    let mut terminal = Terminal::start(&["-p", &pid, "-d", "200ms"], 120, 40);
+    terminal.wait_for("/s");
+    terminal.send("l");
+    terminal.wait_for("> leaks");
+    terminal.send("o");
+    let is_told = |screen: &str| screen.contains("traced where") || screen.contains("can't be");
+    if !terminal.wait_until("whether it is traced", is_told).contains("traced where") {
+        return skipped(TEST, "who opens files can't be traced here");
+    }
+    let with = Loaded::by(terminal.pid()).programs();
+    terminal.send(" ");
+    let without = wait_for_programs(&mut terminal, "a pause without tracing", |n| n < with);
+    terminal.send(" ");
+    wait_for_programs(&mut terminal, "tracing after it", |n| n == with);
+    // It is left in a pause.
+    terminal.send(" ");
+    wait_for_programs(&mut terminal, "another pause", |n| n == without);
+    terminal.send("\x1b");
+    terminal.wait_until("the table", |screen| !screen.contains("> leaks"));
+    assert_eq!(Loaded::by(terminal.pid()).programs(), without);
+    terminal.send(" ");
+    terminal.wait_until("readings", |screen| !screen.contains("PAUSED"));
+    assert_eq!(Loaded::by(terminal.pid()).programs(), without);
+    terminal.send("o");
+    wait_for_programs(&mut terminal, "tracing again", |n| n == with);
+    // The process ends while it is traced.
+    workload.kill();
+    terminal.wait_for("has ended");
+    wait_for_programs(&mut terminal, "no tracing of what has ended", |n| n == without);
+    terminal.send("q");
+    assert_eq!(terminal.expect_end().code, 0);
 }
 
 #[test]

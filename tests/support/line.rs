@@ -133,6 +133,11 @@ impl Loaded {
         ["prog_id", "map_id", "link_id"].iter().all(|what| self.0.iter().any(|(of, _)| of == what))
     }
 
+    /// How many programs there are.
+    pub fn programs(&self) -> usize {
+        self.0.iter().filter(|(what, _)| *what == "prog_id").count()
+    }
+
     /// Those of them that are still there.
     fn left(&self) -> Vec<(&'static str, u32)> {
         let programs = aya::programs::loaded_programs().filter_map(Result::ok);

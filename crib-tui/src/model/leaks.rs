@@ -62,7 +62,8 @@ pub struct Leaks {
     pub seconds: f64,
     /// Descriptors that were open in the last reading.
     pub fd_count: u64,
-    /// How many files a second the suspected groups grow by together.
+    /// How many files a second the suspected groups grow by together; one that is shown by its
+    /// openers counts whole where the whole is suspected.
     pub per_second: f64,
     /// Seconds until the limit on descriptors is reached at this rate; none where nothing is
     /// suspected, or there is no limit.
@@ -166,17 +167,16 @@ impl Leaks {
                 parts.entry((part.kind, part.label.clone())).or_default().push(part);
             }
         }
-        let mut found: Vec<LeakGroup> = whole
-            .into_iter()
-            .flat_map(|group| {
-                let parts = parts.remove(&(group.kind, group.label.clone()));
-                with_openers(group, parts.unwrap_or_default())
-            })
-            .collect();
+        let mut found = Vec::new();
+        let mut per_second = 0.0;
+        for group in whole {
+            let parts = parts.remove(&(group.kind, group.label.clone())).unwrap_or_default();
+            let (shown, grows) = shown(group, parts);
+            found.extend(shown);
+            per_second += grows;
+        }
         sort(&mut found);
         let fd_count = table.open as u64;
-        let suspected = found.iter().filter(|group| group.suspected);
-        let per_second: f64 = suspected.map(|group| group.per_second).sum();
         let limit = table.process.fd_limit;
         let seconds_to_limit = limit
             .filter(|_| per_second > 0.0)
@@ -225,6 +225,17 @@ fn judged(groups: &Groups, table: &FilesTable, part: impl Fn(&GroupKey) -> Part)
     // A group that all its files have left for another one says nothing.
     let says_something = |group: &LeakGroup| group.count + group.opened + group.closed > 0;
     groups.by(&part).into_iter().map(group).filter(says_something).collect()
+}
+
+/// A group as it is shown (see [`with_openers`]), and by how many files a second what is suspected
+/// of it grows.
+fn shown(group: LeakGroup, parts: Vec<LeakGroup>) -> (Vec<LeakGroup>, f64) {
+    // An opener is told from chance later than the whole, and its files are as many before that.
+    let whole = group.suspected.then_some(group.per_second);
+    let shown = with_openers(group, parts);
+    let suspects = shown.iter().filter(|group| group.suspected);
+    let per_second = whole.unwrap_or_else(|| suspects.map(|group| group.per_second).sum());
+    (shown, per_second)
 }
 
 /// A group with the opener of its files, if it is suspected and one opener has made most of what
@@ -388,6 +399,18 @@ mod tests {
         assert_eq!(parted(group(None, true, 102, 9), parts()), expected);
         // What is lost in the swings of the whole is seen in a part.
         assert_eq!(parted(group(None, false, 102, 9), parts()), expected);
+    }
+
+    #[test]
+    fn the_sum_does_not_depend_on_how_many_openers_are_told_yet() {
+        let parts = |second| vec![group(Some(1), true, 50, 0), group(Some(2), second, 40, 0)];
+        for (whole, second, expected) in
+            [(true, true, 90.0), (true, false, 90.0), (false, true, 90.0), (false, false, 50.0)]
+        {
+            let (shown, per_second) = shown(group(None, whole, 90, 0), parts(second));
+            assert_eq!((shown.len(), per_second), (2, expected), "{whole} {second}");
+        }
+        assert_eq!(shown(group(None, false, 90, 0), Vec::new()).1, 0.0);
     }
 
     #[test]

@@ -22,7 +22,8 @@ const BEYOND_CHANCE: f64 = 2.75;
 const AS_MUCH: f64 = 0.75;
 /// The same share where the last third also has to stand beside the first.
 const HALF_AS_MUCH: f64 = 0.5;
-/// How many times as fast as the other two the first third has to grow for a burst.
+/// How many times as fast as the thirds after it one has to grow for a burst; and how many times as
+/// fast as the first third those after it, for the rate to be theirs alone.
 const BURST: f64 = 1.5;
 /// In how many slots of the watch files must have come at least.
 const MIN_SLOTS: usize = 4;
@@ -35,8 +36,8 @@ const QUIET: usize = 2;
 pub struct Verdict {
     /// Whether the group only grows.
     pub suspected: bool,
-    /// The growth in files a second: of a suspected group, of the files that stay; of any other,
-    /// of all its files over the whole watch. Zero where no time has passed.
+    /// The growth in files a second: of a suspected group, of the files that stay, since it began
+    /// to grow; of any other, of all its files over the whole watch. Zero where no time has passed.
     pub per_second: f64,
     /// The age from which on a suspected group's files stay, zero where all do.
     pub stays_from: Duration,
@@ -56,11 +57,9 @@ pub fn judge(group: &Course, timeline: &Timeline, ages: Ages) -> Verdict {
         .filter_map(|age| Some((age, Growth::of(group.flow(age)?, timeline, ages.age(age))?)))
         .find(|(_, growth)| growth.stays());
     match staying {
-        Some((age, growth)) if growth.only_grows() && still_comes(group, timeline) => Verdict {
-            suspected: true,
-            per_second: growth.net() / growth.seconds,
-            stays_from: ages.age(age),
-        },
+        Some((age, growth)) if growth.only_grows() && still_comes(group, timeline) => {
+            Verdict { suspected: true, per_second: growth.per_second(), stays_from: ages.age(age) }
+        }
         _ => cleared,
     }
 }
@@ -69,8 +68,8 @@ pub fn judge(group: &Course, timeline: &Timeline, ages: Ages) -> Verdict {
 /// watch could tell that age.
 struct Growth {
     thirds: [Third; 3],
-    /// How long all three last together.
-    seconds: f64,
+    /// What is left of the first third after the slot in which the first files came.
+    since_first: Third,
     slots_in_which_some_came: usize,
 }
 
@@ -88,6 +87,12 @@ impl Third {
 
     fn per_second(self) -> f64 {
         self.net() / self.seconds
+    }
+
+    /// The growth that counts where others grow by so much a second: far more than that is a
+    /// burst, of which only as much does.
+    fn net_up_to(self, others: f64) -> f64 {
+        if self.per_second() > others * BURST { others * self.seconds } else { self.net() }
     }
 }
 
@@ -107,23 +112,33 @@ impl Growth {
         if thirds.iter().any(|third| third.seconds <= 0.0) {
             return None;
         }
-        let seconds = thirds.iter().map(|third| third.seconds).sum();
+        let quiet = flow.slots(slots.clone()).take_while(|count| count.came == 0).count();
+        let began = (slots.start + quiet + 1).min(cut(1));
+        let since_first = third(began..cut(1));
         let slots_in_which_some_came = flow.slots(slots).filter(|count| count.came > 0).count();
-        Some(Self { thirds, seconds, slots_in_which_some_came })
+        Some(Self { thirds, since_first, slots_in_which_some_came })
     }
 
-    /// The growth of the first third that counts: what it has beyond the other two is a burst at
-    /// the start, which proves nothing.
-    fn first(&self) -> f64 {
+    /// The growth over all three thirds, without what the first has beyond the other two: that is
+    /// a burst at the start, which proves nothing.
+    fn net(&self) -> f64 {
         let [first, middle, last] = self.thirds;
         let others = middle.per_second().max(last.per_second());
-        if first.per_second() > others * BURST { others * first.seconds } else { first.net() }
+        first.net_up_to(others) + middle.net() + last.net()
     }
 
-    /// The growth over all three thirds, without a burst at the start.
-    fn net(&self) -> f64 {
+    /// How fast it grows since it began to, without a burst in the first two thirds. The slot in
+    /// which the first files came is left out: how much of it there was before them is not known.
+    fn per_second(&self) -> f64 {
         let [_, middle, last] = self.thirds;
-        self.first() + middle.net() + last.net()
+        let late = middle.net_up_to(last.per_second()) + last.net();
+        let seconds = middle.seconds + last.seconds;
+        let first = self.since_first;
+        // What it did before it grew as it does now says nothing of how fast that is.
+        if first.seconds <= 0.0 || first.per_second() * BURST < late / seconds {
+            return late / seconds;
+        }
+        (first.net_up_to(late / seconds) + late) / (first.seconds + seconds)
     }
 
     fn went(&self) -> f64 {

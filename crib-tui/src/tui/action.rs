@@ -7,6 +7,8 @@ use super::worker::Request;
 pub enum Action {
     /// Ask the reading thread.
     Read(Request),
+    /// Have the reading thread trace nothing any more. No answer comes.
+    EndTrace,
     /// Stop the process as Ctrl-Z does, the terminal given back for the time.
     Suspend,
     /// End the program.

@@ -14,7 +14,7 @@ use super::action::Action;
 use super::app::App;
 use super::event::Event;
 use super::view;
-use super::worker::Worker;
+use super::worker::{Request, Worker};
 
 /// Why the loop returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,14 +120,15 @@ impl<I: Stream<Item = io::Result<TerminalEvent>> + Unpin> Driver<I> {
             match action {
                 Action::Quit => return Ok(Some(Exit::Quit)),
                 Action::Suspend => return Ok(Some(Exit::Suspend)),
-                Action::Read(request) => {
-                    if !self.worker.request(request) {
-                        return Err(DriveError::Worker);
-                    }
-                }
+                Action::Read(request) => self.ask(request)?,
+                Action::EndTrace => self.ask(Request::EndTrace)?,
             }
         }
         Ok(None)
+    }
+
+    fn ask<E: std::error::Error + 'static>(&self, request: Request) -> Result<(), DriveError<E>> {
+        if self.worker.request(request) { Ok(()) } else { Err(DriveError::Worker) }
     }
 }
 

@@ -30,6 +30,11 @@ impl Sessions {
         &mut self.0[at]
     }
 
+    /// Ends all tracing.
+    pub(super) fn end_trace(&mut self) {
+        self.0.iter_mut().for_each(Session::end_trace);
+    }
+
     /// The look of this number, if its process was read.
     pub(super) fn get(&self, number: u64) -> Option<&Session> {
         self.0.iter().find(|session| session.number == number)
@@ -50,6 +55,14 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// Ends the tracing. What was refused is tried again when it is wished for anew.
+    fn end_trace(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.end_trace();
+        }
+        self.refused = None;
+    }
+
     pub(super) fn read<R: Readings>(
         &mut self,
         readings: &mut R,

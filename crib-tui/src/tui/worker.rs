@@ -33,6 +33,8 @@ pub enum Request {
     Ends(EndsRequest),
     /// Packets to be written to a file.
     Write(WriteRequest),
+    /// That nothing is traced, until files are asked for with that wish again. It has no answer.
+    EndTrace,
 }
 
 /// A request for one file with what is queued in it.
@@ -373,6 +375,10 @@ fn serve<R: Readings>(
             Request::Dump(DumpRequest { session: number, ticket, dump }) => {
                 let outcome = read_dump(readings, sessions.get(number), &dump);
                 Reply::Dump { session: number, ticket, outcome }
+            }
+            Request::EndTrace => {
+                sessions.end_trace();
+                continue;
             }
             Request::Ends(request) => {
                 let outcome = ends::look(readings, &request).map_err(|error| error.to_string());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::model::groups::Opening;
+use crate::model::groups::{OpenerId, Opening};
 use crate::model::lint::Beside;
 use crate::model::{File, FileId, FilesReading, History, Kind, Source, sample};
 
@@ -53,6 +53,8 @@ struct Program {
     seconds: f64,
     interval: f64,
     next: u64,
+    /// From which second on it is traced who opens files: every third is another's.
+    traced_from: f64,
 }
 
 const FOREVER: f64 = f64::INFINITY;
@@ -74,6 +76,7 @@ impl Program {
             seconds: 0.0,
             interval,
             next: 0,
+            traced_from: FOREVER,
         }
     }
 
@@ -92,7 +95,12 @@ impl Program {
     /// Reads, then lets the program live until the next reading is due.
     fn step(&mut self, live: impl FnOnce(&mut Self)) {
         let at = Duration::from_secs_f64(self.seconds);
-        self.history.observe(self.reading.clone(), at, |_| Opening::default());
+        let traced = self.seconds > self.traced_from;
+        let opener = |file: &File| {
+            let other = file.fd.is_some_and(|fd| fd % 3 == 0);
+            Opening { opener: traced.then_some(OpenerId(other.into())), at: None }
+        };
+        self.history.observe(self.reading.clone(), at, opener);
         live(self);
         self.seconds += self.interval;
         let mut index = 0;
@@ -115,12 +123,24 @@ impl Program {
         self.verdict()
     }
 
+    /// What the rule says of all files, by whomever they were opened.
     fn verdict(&self) -> Verdict {
         let watch = self.history.groups();
-        match watch.groups() {
-            [group] => judge(&group.course, watch.timeline(), watch.ages()),
+        match &watch.by(|key| (key.kind, key.label.clone()))[..] {
+            [(_, course)] => judge(course, watch.timeline(), watch.ages()),
             groups => panic!("{} groups", groups.len()),
         }
+    }
+
+    /// What the rule says of the files of each opener, those last that nobody was seen to open.
+    fn verdicts(&self) -> [Verdict; 3] {
+        let watch = self.history.groups();
+        let parts = watch.by(|key| key.opener);
+        [Some(OpenerId(0)), Some(OpenerId(1)), None].map(|opener| {
+            let course = parts.iter().find(|(key, _)| *key == opener);
+            let course = course.map(|(_, course)| course.clone()).unwrap_or_default();
+            judge(&course, watch.timeline(), watch.ages())
+        })
     }
 
     fn count(&self) -> usize {
@@ -279,6 +299,95 @@ fn a_burst_at_the_start_is_cleared_and_hides_no_leak() {
         let verdict = run(true);
         assert!(verdict.suspected, "{burst} s");
         assert!((0.8..1.2).contains(&verdict.per_second), "{verdict:?}");
+    }
+}
+
+/// Whether a rate is within a fifth of the true one.
+fn is_near(rate: f64, truth: f64) -> bool {
+    (rate / truth - 1.0).abs() <= 0.2
+}
+
+/// A leak of ten files a second that begins so late in a watch of twenty seconds, with a burst, and
+/// after `before` files a second.
+fn late(begins: f64, burst: usize, before: f64) -> Verdict {
+    let mut program = Program::new(1, 0.5);
+    program.open(FOREVER);
+    let mut due = 0.0;
+    program.watch(20.0, |program| {
+        let leaks = program.seconds >= begins;
+        if program.seconds == begins {
+            (0..burst).for_each(|_| program.open(FOREVER));
+        }
+        due += if leaks { 10.0 } else { before } * program.interval;
+        while due >= 1.0 {
+            program.open(FOREVER);
+            due -= 1.0;
+        }
+    })
+}
+
+#[test]
+fn a_leak_that_begins_late_has_its_own_rate() {
+    for half_seconds in 0..=12 {
+        let begins = f64::from(half_seconds) * 0.5;
+        for burst in [0, 5, 10, 100, 1000] {
+            for before in [0.0, 0.4, 2.0] {
+                let verdict = late(begins, burst, before);
+                assert!(
+                    verdict.suspected && is_near(verdict.per_second, 10.0),
+                    "after {begins} s, {burst} at once, {before} a second before: {verdict:?}"
+                );
+            }
+        }
+    }
+    // A burst without a leak is none, whenever it comes.
+    for begins in 0..20 {
+        let mut program = Program::new(1, 0.5);
+        program.open(FOREVER);
+        let verdict = program.watch(20.0, |program| {
+            if program.seconds == f64::from(begins) {
+                (0..100).for_each(|_| program.open(FOREVER));
+            }
+        });
+        assert!(!verdict.suspected, "{begins}: {verdict:?}");
+    }
+}
+
+#[test]
+fn a_burst_that_comes_with_a_late_beginning_is_no_rate() {
+    // The leak begins at the end of the first third, and the burst is in the second.
+    for burst in [10, 20, 40, 60, 80, 100, 200] {
+        let mut program = Program::new(1, 1.0);
+        program.open(FOREVER);
+        let verdict = program.watch(90.0, |program| {
+            if program.seconds >= 28.0 {
+                (0..5).for_each(|_| program.open(FOREVER));
+            }
+            if program.seconds == 32.0 {
+                (0..burst).for_each(|_| program.open(FOREVER));
+            }
+        });
+        // Up to half as much again as the rest of the watch is no burst.
+        let near = (4.9..=6.3).contains(&verdict.per_second);
+        assert!(!verdict.suspected || near, "{burst}: {verdict:?}");
+    }
+}
+
+#[test]
+fn openers_have_their_own_rates_where_tracing_begins_late() {
+    for (traced_from, seconds) in [(5.0, 20.0), (25.0, 87.0), (27.0, 90.0), (100.0, 400.0)] {
+        let mut program = Program::new(1, 1.0);
+        program.traced_from = traced_from;
+        // Fifteen a second, of which five are the other's.
+        let whole = program.watch(seconds, |program| {
+            (0..15).for_each(|_| program.open(FOREVER));
+        });
+        assert!(whole.suspected && is_near(whole.per_second, 15.0), "{whole:?}");
+        let [one, other, nobody] = program.verdicts();
+        assert!(one.suspected && other.suspected && !nobody.suspected, "{traced_from} s");
+        assert!(is_near(one.per_second, 10.0), "{traced_from} s: {one:?}");
+        assert!(is_near(other.per_second, 5.0), "{traced_from} s: {other:?}");
+        assert!(is_near(one.per_second + other.per_second, whole.per_second));
     }
 }
 

@@ -70,17 +70,17 @@ impl Files {
         }
         let Some(depth) = self.screens.len().checked_sub(1) else {
             let wanted = !paused || self.table.is_none();
-            return wanted.then(|| Request::Files(self.request()));
+            return wanted.then(|| Request::Files(self.request(paused)));
         };
         match self.follow_up.take() {
-            Some(FollowUp::Table) => return Some(Request::Files(self.request())),
+            Some(FollowUp::Table) => return Some(Request::Files(self.request(paused))),
             Some(FollowUp::Find(at)) => return self.find_request(depth, at),
             Some(FollowUp::Show) => return self.show_request(depth),
             None => self.searched = false,
         }
         if self.screens[depth].is_watch() {
             let wanted = !paused || self.lacks_watch();
-            return wanted.then(|| Request::Files(self.request()));
+            return wanted.then(|| Request::Files(self.request(paused)));
         }
         let screen = &self.screens[depth];
         if matches!(screen.body, Body::Ends(_)) && screen.standing == Standing::Present {
@@ -90,12 +90,12 @@ impl Files {
         if matches!(screen.body, Body::Lints(_)) {
             // It is about the table.
             let wanted = !paused || self.table.is_none();
-            return wanted.then(|| Request::Files(self.request()));
+            return wanted.then(|| Request::Files(self.request(paused)));
         }
         let first = screen.time.is_none() || self.lacks(page);
         let is_ends = matches!(screen.body, Body::Ends(_));
         if self.no_dumps.is_some() || is_ends || !screen.standing.may_be_read() {
-            return (!paused).then(|| Request::Files(self.request()));
+            return (!paused).then(|| Request::Files(self.request(paused)));
         }
         if paused && !first { None } else { self.show_request(depth) }
     }

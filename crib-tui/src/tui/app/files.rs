@@ -134,7 +134,7 @@ impl Files {
     }
 
     /// What to ask the reading thread for.
-    pub fn request(&self) -> FilesRequest {
+    pub fn request(&self, paused: bool) -> FilesRequest {
         FilesRequest {
             session: self.session,
             base: self.base,
@@ -142,7 +142,7 @@ impl Files {
             start_ticks: self.known.as_ref().map(|process| process.start_ticks),
             delay: self.delay,
             arrangement: self.arrangement.clone(),
-            wish: self.wish(),
+            wish: self.wish(paused),
         }
     }
 

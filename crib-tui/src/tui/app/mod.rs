@@ -82,6 +82,8 @@ pub struct App {
     /// Which lints are wanted.
     lints: LintSet,
     in_flight: bool,
+    /// Whether the reading thread was asked to trace who opens files, and not to end that.
+    tracing: bool,
     /// What is to be written to a file before anything else is read.
     write: Option<WriteRequest>,
     /// Something else is on the screen now, which must not wait for the next interval.
@@ -115,6 +117,7 @@ impl App {
             filter,
             lints: LintSet::default(),
             in_flight: false,
+            tracing: false,
             write: None,
             urgent: false,
         };
@@ -155,7 +158,17 @@ impl App {
         if self.files.as_ref().is_some_and(|files| files.lacks(self.page())) {
             actions.extend(self.refresh_soon());
         }
+        actions.extend(self.end_trace());
         actions
+    }
+
+    /// Has the tracing ended as soon as nothing is read any more that shows it: it slows down the
+    /// whole machine, and the next request for files may never be made.
+    fn end_trace(&mut self) -> Option<Action> {
+        let wanted = self.files.as_ref().is_some_and(|files| files.is_traced(self.paused));
+        let ends = self.tracing && !wanted;
+        self.tracing &= wanted;
+        ends.then_some(Action::EndTrace)
     }
 
     /// What is on the screen, as far as keys are concerned.
@@ -223,6 +236,9 @@ impl App {
             None => Some(Request::Processes),
         };
         self.in_flight = request.is_some();
+        if let Some(Request::Files(request)) = &request {
+            self.tracing |= request.wish.trace;
+        }
         request.map(Action::Read).into_iter().collect()
     }
 

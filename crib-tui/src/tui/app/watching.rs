@@ -1,7 +1,7 @@
 //! What becomes of all files of a process: groups, what grows, and who opens it.
 
 use super::screens::{Body, GroupsScreen, LeaksScreen, Screen};
-use super::{App, Files, Page};
+use super::{App, Files, Page, Phase};
 use crate::model::FileKey;
 use crate::model::groups::{GroupName, Grouping};
 use crate::model::leaks::Leaks;
@@ -55,8 +55,13 @@ impl App {
 }
 
 impl Files {
+    /// Whether it is traced who opens files: as long as that is wished for, and readings go on.
+    pub fn is_traced(&self, paused: bool) -> bool {
+        self.trace && !paused && self.phase == Phase::Alive
+    }
+
     /// What the reading thread is to tell beside the table.
-    pub(super) fn wish(&self) -> Wish {
+    pub(super) fn wish(&self, paused: bool) -> Wish {
         let top = self.screens.last().map(|screen| &screen.body);
         Wish {
             groups: match top {
@@ -64,7 +69,7 @@ impl Files {
                 _ => None,
             },
             leaks: matches!(top, Some(Body::Leaks(_))),
-            trace: self.trace,
+            trace: self.is_traced(paused),
         }
     }
 

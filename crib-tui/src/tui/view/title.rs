@@ -115,10 +115,13 @@ fn growth<'a>(watched: &Watched, theme: &Theme) -> Vec<Part<'a>> {
 }
 
 /// Whether it is traced who opens files, and what is lost.
-fn watch(files: &Files) -> String {
+fn watch(files: &Files, paused: bool) -> String {
     let tracing = &files.watched.tracing;
     let text = match tracing {
-        Tracing::Off if files.trace => "being traced".to_owned(),
+        Tracing::Off if files.is_traced(paused) => "being traced".to_owned(),
+        Tracing::On(_) | Tracing::Off if files.trace && paused => {
+            "not traced while paused".to_owned()
+        }
         _ => leaks::tracing_in_words(tracing),
     };
     let parts: Vec<_> = [Some(text), leaks::lost(tracing)].into_iter().flatten().collect();
@@ -257,7 +260,7 @@ pub fn notice(app: &App) -> Option<(String, Style)> {
             Body::Queue(screen) => (sums(screen)?, theme.dim),
             _ => return None,
         },
-        Notice::Watch => (watch(app.files.as_ref()?), theme.dim),
+        Notice::Watch => (watch(app.files.as_ref()?, app.paused), theme.dim),
         Notice::Incomplete => {
             ("the latest reading is incomplete: files may be missing".into(), theme.warning)
         }

@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::model::groups::Grouping;
+use crate::model::leaks::{Traced, TracedAt};
 use crate::tui::app::screens::Body;
 use crate::tui::keys::Context;
-use crate::tui::worker::Wish;
+use crate::tui::worker::{Tracing, Wish};
 
 /// The table of the sample's files.
 fn stage() -> Stage {
@@ -95,6 +96,74 @@ fn tracing_ends_with_the_last_view_of_it() {
     assert_eq!(read(&mut stage, 7), wish(None, true, true));
     stage.press(KeyCode::Esc);
     assert_eq!(read(&mut stage, 8), Wish::default());
+}
+
+/// How often the reading thread was told to end the tracing since this was last asked.
+fn ends(stage: &mut Stage) -> usize {
+    std::mem::take(&mut stage.wishes).iter().filter(|&wish| *wish == Action::EndTrace).count()
+}
+
+/// A view in which it is traced who opens files.
+fn tracing() -> Stage {
+    let mut stage = stage();
+    stage.tracing = Tracing::On(Traced { at: TracedAt::SysExit, lost: 0 });
+    read(&mut stage, 1);
+    stage.keys("lo");
+    assert!(!read(&mut stage, 2).trace);
+    assert!(read(&mut stage, 3).trace);
+    assert_eq!(ends(&mut stage), 0);
+    stage
+}
+
+#[test]
+fn a_pause_ends_the_tracing_until_it_is_over() {
+    let mut stage = tracing();
+    stage.keys(" ");
+    assert_eq!((ends(&mut stage), &stage.pending), (1, &None));
+    // What is read all the same does not begin it again.
+    stage.keys("t");
+    assert_eq!(read(&mut stage, 4), wish(Some(Grouping::Label), false, false));
+    assert!(stage.screen().contains("not traced while paused"), "{}", stage.screen());
+    stage.keys(" ");
+    assert_eq!(read(&mut stage, 5), wish(Some(Grouping::Label), false, true));
+    assert_eq!(ends(&mut stage), 0);
+    // It may be left meanwhile.
+    stage.keys(" ");
+    stage.press(KeyCode::Esc);
+    stage.press(KeyCode::Esc);
+    assert_eq!(ends(&mut stage), 1);
+    stage.keys(" ");
+    assert_eq!((read(&mut stage, 6), ends(&mut stage)), (Wish::default(), 0));
+}
+
+#[test]
+fn the_end_of_the_process_ends_the_tracing() {
+    for outcome in [FilesOutcome::Ended { zombie: false }, FilesOutcome::NoProcess] {
+        let mut stage = tracing();
+        stage.tick();
+        stage.fail(outcome);
+        assert_eq!(ends(&mut stage), 1);
+        stage.press(KeyCode::Esc);
+        assert_eq!((ends(&mut stage), &stage.pending), (0, &None));
+    }
+}
+
+#[test]
+fn an_answer_that_is_awaited_does_not_hold_up_the_end_of_the_tracing() {
+    let mut stage = tracing();
+    stage.tick();
+    assert!(matches!(stage.pending, Some(Request::Files(_))));
+    stage.press(KeyCode::Esc);
+    assert_eq!(ends(&mut stage), 1);
+    // The whole look may be left, too.
+    let mut stage = tracing();
+    stage.keys(" ");
+    stage.keys(" ");
+    assert_eq!(ends(&mut stage), 1);
+    stage.press(KeyCode::Esc);
+    stage.press(KeyCode::Esc);
+    assert!(stage.app.files.is_none());
+    assert_eq!(ends(&mut stage), 1);
 }
 
 #[test]
