@@ -31,8 +31,8 @@ pub(super) fn run<O: Write>(
     let pid = find(target)?;
     let mut reader = Reader::open(source, Wanted::Files)?;
     let needs = reader.prepare()?;
-    // What threads wait for is their user's alone, and so is by what an exec is noticed; dumps are read only where they could tell
-    // something.
+    // What threads wait for is their user's alone, and so is that by which an exec is noticed; dumps
+    // are read only where they could tell something.
     keep_with(needs | PROCFS, LOADING)?;
     say_source(&reader, streams.note);
     let interval = watch.map_or(DEFAULT_DELAY, |watch| watch.interval);
