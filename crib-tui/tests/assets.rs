@@ -291,7 +291,8 @@ fn json() -> Section {
         .text(
             "-J prints one document, -j one object a line: for files and dump each file with the \
              pid of its process, for packets each message with pid, fd and queue, for ps each \
-             process, for leaks each group, for lint each finding. Numbers are numbers and the unknown is null. \
+             process, for leaks each group, for lint each finding, for --list-columns each column with \
+             name, type, help and default. Numbers are numbers and the unknown is null. \
              Strings are valid UTF-8; bytes that aren't, and control characters, appear as \\xNN. \
              The names of fields don't change within a schema.",
         )
