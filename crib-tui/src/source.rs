@@ -111,7 +111,10 @@ impl Reader {
                 ),
                 remedy: match self.reason {
                     Some(_) => "`crib-top doctor` says what is missing",
-                    None => "run it as root, without --source procfs",
+                    None => {
+                        "run it as root, without --source procfs; `crib-top doctor` says \
+                             what is missing"
+                    }
                 }
                 .to_owned(),
             }),
