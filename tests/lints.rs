@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use serde_json::Value;
 
 use crate::support::command::{crib_top, file_rows, only_process};
 use crate::support::privilege::{has_loops, needs_bpf, needs_loops};
-use crate::support::skipped;
 use crate::support::terminal::Terminal;
 use crate::support::workload::Workload;
+use crate::support::{crib_top_path, skipped};
 
 /// How long to watch: more than what is called long.
 const TIME: &str = "6s";
@@ -199,16 +199,36 @@ fn a_server_that_goes_while_its_client_is_watched() {
     // What is kept open of the client's end by the command.
     drop(command);
     let pid = child.id().to_string();
-    let watching = std::thread::spawn(move || {
-        let rest = ["--for", "4s", "-d", "200ms", "-J", "--source", "bpf"];
-        crib_top(["lint", "-p", &pid].into_iter().chain(rest)).expect_code(0).json()
-    });
-    std::thread::sleep(Duration::from_secs(2));
+    let watching = Command::new(crib_top_path())
+        .args(["lint", "-p", &pid, "--for", "1h", "-d", "200ms", "-J", "--source", "bpf"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("crib-top starts");
+    // It keeps a link from its first reading on.
+    let descriptors = format!("/proc/{}/fd", watching.id());
+    let has_link = || {
+        let descriptors = std::fs::read_dir(&descriptors).expect("it runs").flatten();
+        let links = descriptors.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        // Linux has two names for them.
+        links.into_iter().any(|link| {
+            let name = link.to_string_lossy().replace('-', "_");
+            name.contains("bpf_link")
+        })
+    };
+    // One that was only tried out is gone again.
+    let mut seen = 0;
+    while seen < 3 {
+        std::thread::sleep(Duration::from_millis(500));
+        seen = if has_link() { seen + 1 } else { 0 };
+    }
     drop(server);
-    let document = watching.join().expect("it was watched");
-    let pid = child.id().to_string();
+    // Takes longer than many of its readings.
     let once = crib_top(["lint", "-p", &pid, "-J", "--source", "bpf"]).expect_code(0).json();
+    std::thread::sleep(Duration::from_secs(2));
     child.kill().and_then(|()| child.wait()).expect("it ends");
+    let watched = watching.wait_with_output().expect("it ends with the process");
+    let document: Value = serde_json::from_slice(&watched.stdout).expect("what was seen");
     assert_eq!(found_at(&document, &0.into()), names(&["peer-gone"]), "{document:#}");
     assert_eq!(found_at(&once, &0.into()), names(&[]), "{once:#}");
 }
