@@ -140,6 +140,15 @@ fn fractions_lie_between_whole_numbers() {
 }
 
 #[test]
+fn what_only_a_sweep_finds_is_refused_where_there_is_none() {
+    let parse = |text| Filter::parse_without_sweep(text).map(drop);
+    let error = parse("FD == 3 and sock.peer.pid == 1").unwrap_err();
+    assert_eq!(error.column, 13);
+    assert!(error.message.starts_with("SOCK.PEER.PID is found among all processes"), "{error}");
+    assert_eq!(parse("FD == 3 and peer-less"), Ok(()));
+}
+
+#[test]
 fn an_empty_expression_matches_every_row() {
     assert_eq!(matching(" "), ALL);
     assert_eq!(matching("true"), ALL);
