@@ -201,7 +201,8 @@ pub struct PacketRecord {
     pub index: u32,
     /// Bytes that a reader would get of it: without `consumed`.
     pub len: u32,
-    /// Bytes of it that a unix stream's or TCP's reader took already.
+    /// Bytes of it that a unix stream's or TCP's reader took already, or that TCP has twice and gives
+    /// it from the packet before.
     pub consumed: u32,
     /// Bytes of TCP's header that stand before its payload, in the backlog, and are not in `len`.
     pub wrapping: u32,

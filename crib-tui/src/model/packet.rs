@@ -29,7 +29,8 @@ pub struct Packet {
     pub tcp_flags: Option<TcpFlags>,
     /// Bytes in the linear part, in page fragments and fragment lists, and how many fragments.
     pub parts: Option<Parts>,
-    /// Bytes of it that were read by the program already, and are not in `len`.
+    /// Bytes of it that its reader does not get from it, and are not in `len`: it has read them
+    /// already, or TCP has received them twice, and they are in the packet before.
     pub consumed: u32,
     /// The files in flight in it (SCM_RIGHTS), without descriptors.
     pub files: Vec<File>,
