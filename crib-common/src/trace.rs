@@ -72,7 +72,8 @@ pub mod call {
 pub struct Opened {
     /// When, in nanoseconds of CLOCK_MONOTONIC.
     pub time: u64,
-    /// The stack's number, or a negative errno where it was lost.
+    /// The stack's number, or a negative errno: EEXIST where another one has its place, which the
+    /// stack's hash says. Its bytes may still be there ([`Snapshot`]).
     pub stack: i32,
     /// The thread, as the initial pid namespace numbers it.
     pub tid: u32,
@@ -97,16 +98,4 @@ pub struct Snapshot {
     pub bytes: [u8; SNAPSHOT_BYTES],
     /// The time once more: where both are the same, what is between belongs to it.
     pub ends: u64,
-}
-
-/// What was lost.
-#[repr(C)]
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-pub struct Lost {
-    /// Openings whose stack could not be kept.
-    pub stacks: u64,
-    /// Openings that could not be noted at all.
-    pub descriptors: u64,
 }

@@ -13,7 +13,7 @@ use aya_ebpf::helpers::generated::{
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, StackTrace};
 use crib_common::trace::{CALLS as MAX_CALLS, SNAPSHOTS as MAX_SNAPSHOTS, STACKS as MAX_STACKS};
-use crib_common::trace::{Lost, Opened, Snapshot, Target, call};
+use crib_common::trace::{Opened, Snapshot, Target, call};
 
 /// Who is traced; nobody while the process is 0.
 #[map]
@@ -35,9 +35,9 @@ static STACKS: StackTrace = StackTrace::with_max_entries(MAX_STACKS, 0);
 #[map]
 static SNAPSHOTS: Array<Snapshot> = Array::with_max_entries(MAX_SNAPSHOTS, 0);
 
-/// What was lost.
+/// How many openings could not be noted.
 #[map]
-static LOST: Array<Lost> = Array::with_max_entries(1, 0);
+static LOST: Array<u64> = Array::with_max_entries(1, 0);
 
 /// The arguments of a tracepoint or a function, of which each takes eight bytes.
 pub type Arguments = *const u64;
@@ -170,9 +170,6 @@ impl Call {
             let map = (&raw const STACKS).cast_mut().cast::<c_void>();
             bpf_get_stackid(self.context.cast_mut(), map, u64::from(BPF_F_USER_STACK))
         };
-        if stack < 0 {
-            lose(|lost| &mut lost.stacks);
-        }
         // SAFETY: the helpers take nothing.
         let (time, tid) = unsafe { (bpf_ktime_get_ns(), bpf_get_current_pid_tgid() as u32) };
         self.copy_stack(fd, time);
@@ -180,7 +177,7 @@ impl Call {
         let flags = if sure { BPF_ANY } else { BPF_NOEXIST };
         // One that may be none, and has been noted before, is not lost.
         if OPENED.insert(fd, opened, u64::from(flags)).is_err() && sure {
-            lose(|lost| &mut lost.descriptors);
+            lose();
         }
     }
 }
@@ -211,10 +208,10 @@ impl Call {
 }
 
 #[inline(always)]
-fn lose(which: impl FnOnce(&mut Lost) -> &mut u64) {
+fn lose() {
     if let Some(lost) = LOST.get_ptr_mut(0) {
-        // SAFETY: as in `Call::note`; what two CPUs add at the same time may count once.
-        *which(unsafe { &mut *lost }) += 1;
+        // SAFETY: as in `Call::copy_stack`; what two CPUs add at the same time may count once.
+        unsafe { *lost += 1 };
     }
 }
 

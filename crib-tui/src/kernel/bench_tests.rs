@@ -3,7 +3,7 @@ use std::os::unix::net::UnixDatagram;
 
 use super::*;
 use crate::decode::{Record, Records};
-use crate::kernel::object::tests::left_out;
+use crate::kernel::left_out;
 use crate::kernel::staged;
 
 const PROGRAMS: [(&str, &str); 9] = [

@@ -7,7 +7,7 @@ use crib_common::limits::{RING_BYTES, RING_UNIT};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 use super::super::Wanted;
-use super::super::object::tests::left_out;
+use super::super::left_out;
 use super::*;
 use crate::model::Packet;
 

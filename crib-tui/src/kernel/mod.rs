@@ -41,6 +41,8 @@ use errors::{Lack, Lacking, missing};
 use link::{IterLink, Scope};
 use nested::Nested;
 use object::Object;
+#[cfg(test)]
+pub(crate) use object::tests::left_out;
 use programs::{FilesProgram, Filter};
 use symbols::Symbols;
 use told::Told;

@@ -216,7 +216,7 @@ pub(super) mod tests {
     use crib_common::offsets::ABSENT;
 
     /// Whether to leave out a test: only on a proven lack, said past the harness, never in CI.
-    pub(in crate::kernel) fn left_out(test: &str) -> bool {
+    pub(crate) fn left_out(test: &str) -> bool {
         use std::io::Write;
         if std::env::var_os("CI").is_some() || std::env::var_os("CRIB_REQUIRE_BPF").is_some() {
             return false;

@@ -3,8 +3,8 @@ use std::os::fd::AsRawFd;
 
 use std::rc::Rc;
 
+use super::super::left_out;
 use super::super::object::Object;
-use super::super::object::tests::left_out;
 use super::super::{FilesProgram, Reader, Wanted};
 use super::*;
 use crib_common::limits::RING_BYTES;

@@ -8,8 +8,8 @@ use crib_common::record::{FileRecord, Request};
 use rustix::event::{EventfdFlags, epoll, eventfd};
 use zerocopy::IntoBytes;
 
+use super::super::left_out;
 use super::super::link::Scope;
-use super::super::object::tests::left_out;
 use super::super::{Reader, Wanted};
 use super::*;
 use crate::decode::file_runs;

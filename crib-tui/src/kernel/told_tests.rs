@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::super::object::tests::left_out;
+use super::super::left_out;
 use super::super::{Reader, Wanted};
 use super::*;
 use crate::decode::file_runs;

@@ -45,7 +45,8 @@ impl TracedAt {
 pub struct Traced {
     /// Where they were seen.
     pub at: TracedAt,
-    /// Openings that were not noted, or only without their stack, for want of room.
+    /// Openings that were not noted for want of room, and files whose opening was, but not its
+    /// stack.
     pub lost: u64,
 }
 

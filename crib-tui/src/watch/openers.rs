@@ -37,7 +37,7 @@ pub struct Openers {
     index: HashMap<Vec<u64>, OpenerId>,
     /// The frames of those openers whose functions were looked up while the program ran.
     frames: Arc<Frames>,
-    /// Openings whose stacks had no room among the known ones.
+    /// Openings that were seen, but not by which stack, or there was no room for that.
     untold: u64,
     /// When the first reading was begun (see [`now`]).
     origin: u64,
@@ -110,19 +110,13 @@ impl Openers {
         }
     }
 
-    /// The opener of a descriptor; none where its stack was lost.
+    /// The opener of a descriptor; none where its stack was lost, which is counted.
     fn opener(&mut self, fd: u32, opened: &Opened) -> Option<OpenerId> {
-        if opened.stack < 0 {
-            return None;
-        }
         let addresses = self.addresses(fd, opened);
         if let Some(&opener) = self.index.get(&addresses) {
             return Some(opener);
         }
-        if addresses.is_empty() {
-            return None;
-        }
-        if self.known.len() >= MAX_OPENERS {
+        if addresses.is_empty() || self.known.len() >= MAX_OPENERS {
             self.untold += 1;
             return None;
         }
@@ -132,7 +126,9 @@ impl Openers {
         Some(opener)
     }
 
-    /// The addresses of the stack that opened a descriptor, innermost first.
+    /// The addresses of the stack that opened a descriptor, innermost first. Two records of it are
+    /// put together, of which one may be missing: what the kernel followed by frame pointers, where
+    /// stacks whose hashes fall together have one place; and the copy of the stack's top.
     fn addresses(&mut self, fd: u32, opened: &Opened) -> Vec<u64> {
         let Some(tracer) = &self.tracer else { return Vec::new() };
         let mut by_frame_pointers = tracer.stack(opened.stack);
@@ -212,8 +208,7 @@ impl Openers {
     /// How openings are seen, and how many were lost; none while nothing is traced.
     pub fn traced(&self) -> Option<Traced> {
         let tracer = self.tracer.as_ref()?;
-        let lost = tracer.lost();
-        Some(Traced { at: tracer.at(), lost: lost.stacks + lost.descriptors + self.untold })
+        Some(Traced { at: tracer.at(), lost: tracer.lost() + self.untold })
     }
 }
 
@@ -224,7 +219,10 @@ fn is_running(pid: u32, image: Option<&Image>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
+
     use super::*;
+    use crate::kernel::left_out;
 
     /// Openers in this very process, of which one was seen.
     fn with_one(image: Option<Image>) -> (Openers, OpenerId) {
@@ -253,5 +251,32 @@ mod tests {
             assert!(openers.stack(opener).unwrap()[0].module.is_some());
         }
         assert!(openers.stack(OpenerId(1)).is_none());
+    }
+
+    /// bpf_get_stackid() has one place for all stacks with the same hash, and only the first gets it.
+    #[test]
+    fn a_stack_whose_place_was_taken_is_read_from_its_copy() {
+        const TEST: &str = "a_stack_whose_place_was_taken_is_read_from_its_copy";
+        if left_out(TEST) {
+            return;
+        }
+        let pid = std::process::id();
+        let mut openers = Openers::new(pid, procfs::image(pid));
+        openers.trace(Some(1024), Duration::ZERO).unwrap();
+        let file = std::fs::File::open("/dev/null").unwrap();
+        let fd = file.as_raw_fd() as u32;
+        let opened = openers.tracer.as_ref().unwrap().opened(fd).expect("it was seen");
+        let taken = Opened { stack: -libc::EEXIST, ..opened };
+        let opener = openers.opener(fd, &taken).expect("the copy of the stack is there");
+        openers.look_up(&[opener]);
+        let stack = openers.stack(opener).unwrap();
+        let is_here =
+            |frame: &Frame| frame.symbol.as_ref().is_some_and(|name| name.escaped().contains(TEST));
+        assert!(stack.iter().any(is_here), "{stack:?}");
+        assert_eq!(openers.traced().unwrap().lost, 0);
+        // Where neither is there, the opening is lost, and counted.
+        let gone = Opened { time: taken.time + 1, ..taken };
+        assert_eq!(openers.opener(fd, &gone), None);
+        assert_eq!(openers.traced().unwrap().lost, 1);
     }
 }

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use aya::maps::{Array, HashMap, MapData, StackTraceMap};
 use aya::programs::{FEntry, RawTracePoint};
 use aya::{Ebpf, EbpfError, EbpfLoader};
-use crib_common::trace::{Lost, Opened, SNAPSHOTS, Snapshot, Target};
+use crib_common::trace::{Opened, SNAPSHOTS, Snapshot, Target};
 
 use crate::model::ReadError;
 use crate::model::leaks::TracedAt;
@@ -28,7 +28,7 @@ pub struct Tracer {
     at: TracedAt,
     opened: HashMap<MapData, u32, OpenedValue>,
     stacks: StackTraceMap<MapData>,
-    lost: Array<MapData, LostValue>,
+    lost: Array<MapData, u64>,
     snapshots: Array<MapData, SnapshotValue>,
     /// Holds the programs and their links.
     _ebpf: Ebpf,
@@ -110,9 +110,9 @@ impl Tracer {
         (snapshot.begins == opened.time && snapshot.ends == opened.time).then(|| Box::new(snapshot))
     }
 
-    /// What could not be noted so far.
-    pub fn lost(&self) -> Lost {
-        self.lost.get(&0, 0).map(|value| value.0).unwrap_or_default()
+    /// How many openings could not be noted so far.
+    pub fn lost(&self) -> u64 {
+        self.lost.get(&0, 0).unwrap_or_default()
     }
 }
 
@@ -203,14 +203,6 @@ struct SnapshotValue(Snapshot);
 // SAFETY: as for `OpenedValue`.
 unsafe impl aya::Pod for SnapshotValue {}
 
-/// [`Lost`] as aya takes map values.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-struct LostValue(Lost);
-
-// SAFETY: as for `OpenedValue`.
-unsafe impl aya::Pod for LostValue {}
-
 /// [`Target`] as aya takes map values.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
@@ -224,7 +216,7 @@ mod tests {
     use std::os::fd::AsRawFd;
 
     use super::*;
-    use crate::kernel::object::tests::left_out;
+    use crate::kernel::left_out;
 
     #[test]
     fn our_own_openings_are_seen_with_their_stacks() {
@@ -247,7 +239,7 @@ mod tests {
             let snapshot = tracer.snapshot(fd as u32, &opened).expect("nobody else opened so many");
             assert!(snapshot.len >= 256 && snapshot.ip == tracer.stack(opened.stack)[0]);
         }
-        assert_eq!(tracer.lost().descriptors, 0);
+        assert_eq!(tracer.lost(), 0);
         assert!(tracer.opened(1023).is_none());
     }
 }
