@@ -1,10 +1,14 @@
 //! A leak looked at in the terminal: groups, what grows, who opens it, and the way back.
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::support::line::Loaded;
 use crate::support::privilege::needs_bpf;
 use crate::support::terminal::Terminal;
 use crate::support::workload::Workload;
 use crate::support::{in_qemu, skipped};
+
+const CTRL_Z: &str = "\x1a";
 
 /// Whether a line holds all of these.
 fn line_with(screen: &str, texts: &[&str]) -> bool {
@@ -88,9 +92,9 @@ fn wait_for_programs(terminal: &mut Terminal, what: &str, wanted: impl Fn(usize)
 /// Tracing may slow down each system call on the machine: no program of it may be left where
 /// nothing is read any more that shows it.
 #[test]
-fn tracing_ends_with_its_views_and_its_process_and_in_a_pause() {
-    const TEST: &str = "tracing_ends_with_its_views_and_its_process_and_in_a_pause";
-    needs_bpf!("tracing_ends_with_its_views_and_its_process_and_in_a_pause");
+fn tracing_ends_with_its_views_and_its_process_and_where_nothing_is_read() {
+    const TEST: &str = "tracing_ends_with_its_views_and_its_process_and_where_nothing_is_read";
+    needs_bpf!("tracing_ends_with_its_views_and_its_process_and_where_nothing_is_read");
     let mut workload = Workload::start(["leaks", "socket"]);
     let pid = workload.pid().to_string();
     let mut terminal = Terminal::start(&["-p", &pid, "-d", "200ms"], 120, 40);
@@ -118,6 +122,17 @@ fn tracing_ends_with_its_views_and_its_process_and_in_a_pause() {
     assert_eq!(Loaded::by(terminal.pid()).programs(), without);
     terminal.send("o");
     wait_for_programs(&mut terminal, "tracing again", |n| n == with);
+    // While it is stopped, nobody can see what is traced.
+    terminal.send(CTRL_Z);
+    wait_for_programs(&mut terminal, "a stop without tracing", |n| n == without);
+    let pid = terminal.pid();
+    terminal.wait_until("it stands still", |_| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
+        status.is_ok_and(|status| status.contains("State:\tT"))
+    });
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid");
+    kill_process(pid, Signal::CONT).expect("it is there");
+    wait_for_programs(&mut terminal, "tracing after the stop", |n| n == with);
     // The process ends while it is traced.
     workload.kill();
     terminal.wait_for("has ended");

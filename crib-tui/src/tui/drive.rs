@@ -1,20 +1,26 @@
 //! The event loop: waits for whatever happens next, lets the application take it in, does what
 //! it asks for, and draws.
 
+use std::collections::VecDeque;
 use std::io;
+use std::time::Duration;
 
 use crossterm::event::Event as TerminalEvent;
 use futures_util::future::poll_immediate;
 use futures_util::{Stream, StreamExt};
 use ratatui::Terminal;
 use ratatui::backend::Backend;
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use super::action::Action;
 use super::app::App;
 use super::event::Event;
 use super::view;
-use super::worker::{Request, Worker};
+use super::worker::{Reply, Request, Worker};
+
+/// How long the user waits at most for the tracing's end before the process is stopped: a reading may
+/// be under way that takes long.
+const TRACE_END: Duration = Duration::from_secs(1);
 
 /// Why the loop returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,15 +48,19 @@ pub struct Driver<I> {
     pub app: App,
     input: I,
     worker: Worker,
+    /// Answers that came at a time when they could not be taken in.
+    replies: VecDeque<Reply>,
+    /// How often the tracing's end was asked for and has not been answered.
+    ending: usize,
     ticks: Interval,
 }
 
 impl<I: Stream<Item = io::Result<TerminalEvent>> + Unpin> Driver<I> {
     /// A loop that has not begun. Must be called within a tokio runtime.
     pub fn new(app: App, input: I, worker: Worker) -> Self {
-        let mut ticks = interval(app.delay.max(std::time::Duration::from_millis(1)));
+        let mut ticks = interval(app.delay.max(Duration::from_millis(1)));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { app, input, worker, ticks }
+        Self { app, input, worker, replies: VecDeque::new(), ending: 0, ticks }
     }
 
     /// Runs until the user wants out. Dropping the future and calling it again loses nothing.
@@ -86,6 +96,31 @@ impl<I: Stream<Item = io::Result<TerminalEvent>> + Unpin> Driver<I> {
         }
     }
 
+    /// To be called before the process is stopped: has the tracing ended, which would slow down the
+    /// machine for as long as nobody looks. It begins again with the next reading. Answers to
+    /// earlier requests wait until the loop is entered again, lest they lead to that reading.
+    pub async fn end_trace(&mut self) {
+        if !self.app.is_traced() && self.ending == 0 {
+            return;
+        }
+        let ended = async {
+            // A thread that is gone traces nothing; the loop says so when it is entered again.
+            if !self.worker.request(Request::EndTrace) {
+                return;
+            }
+            self.ending += 1;
+            while self.ending > 0 {
+                match self.worker.reply().await {
+                    Some(Reply::TraceEnded) => self.ending -= 1,
+                    Some(reply) => self.replies.push_back(reply),
+                    None => return,
+                }
+            }
+        };
+        // In vain after that time: then it ends when the process goes on.
+        let _ = timeout(TRACE_END, ended).await;
+    }
+
     /// What happens next; none when there is no more input.
     async fn next<E: std::error::Error + 'static>(
         &mut self,
@@ -100,7 +135,11 @@ impl<I: Stream<Item = io::Result<TerminalEvent>> + Unpin> Driver<I> {
                     // The terminal is gone.
                     Some(Err(_)) | None => return Ok(None),
                 },
-                reply = self.worker.reply() => match reply {
+                reply = next_reply(&mut self.replies, &mut self.worker) => match reply {
+                    Some(Reply::TraceEnded) => {
+                        self.ending = self.ending.saturating_sub(1);
+                        None
+                    }
                     Some(reply) => Some(Event::Reply(reply)),
                     None => return Err(DriveError::Worker),
                 },
@@ -121,7 +160,10 @@ impl<I: Stream<Item = io::Result<TerminalEvent>> + Unpin> Driver<I> {
                 Action::Quit => return Ok(Some(Exit::Quit)),
                 Action::Suspend => return Ok(Some(Exit::Suspend)),
                 Action::Read(request) => self.ask(request)?,
-                Action::EndTrace => self.ask(Request::EndTrace)?,
+                Action::EndTrace => {
+                    self.ask(Request::EndTrace)?;
+                    self.ending += 1;
+                }
             }
         }
         Ok(None)
@@ -129,6 +171,14 @@ impl<I: Stream<Item = io::Result<TerminalEvent>> + Unpin> Driver<I> {
 
     fn ask<E: std::error::Error + 'static>(&self, request: Request) -> Result<(), DriveError<E>> {
         if self.worker.request(request) { Ok(()) } else { Err(DriveError::Worker) }
+    }
+}
+
+/// The next answer, of those that wait or from the thread.
+async fn next_reply(waiting: &mut VecDeque<Reply>, worker: &mut Worker) -> Option<Reply> {
+    match waiting.pop_front() {
+        Some(reply) => Some(reply),
+        None => worker.reply().await,
     }
 }
 

@@ -170,6 +170,7 @@ async fn attend(
             }
         };
         if suspend {
+            driver.end_trace().await;
             guard.suspend()?;
         } else {
             guard.resume()?;

@@ -33,7 +33,7 @@ pub enum Request {
     Ends(EndsRequest),
     /// Packets to be written to a file.
     Write(WriteRequest),
-    /// That nothing is traced, until files are asked for with that wish again. It has no answer.
+    /// That nothing is traced, until files are asked for with that wish again.
     EndTrace,
 }
 
@@ -164,6 +164,8 @@ pub enum Reply {
     },
     /// Packets were written to a file, or why not, in one line.
     Written(Result<String, String>),
+    /// Nothing is traced. The only answer to a request that is made while another one is unanswered.
+    TraceEnded,
 }
 
 /// What came of a request for one file.
@@ -378,7 +380,7 @@ fn serve<R: Readings>(
             }
             Request::EndTrace => {
                 sessions.end_trace();
-                continue;
+                Reply::TraceEnded
             }
             Request::Ends(request) => {
                 let outcome = ends::look(readings, &request).map_err(|error| error.to_string());

@@ -171,6 +171,11 @@ impl App {
         ends.then_some(Action::EndTrace)
     }
 
+    /// Whether who opens files may be traced: it was asked for, and not that it ends.
+    pub fn is_traced(&self) -> bool {
+        self.tracing
+    }
+
     /// What is on the screen, as far as keys are concerned.
     pub fn context(&self) -> Context {
         match &self.files {
@@ -268,6 +273,8 @@ impl App {
                     self.urgent |= files.follow_up.is_some();
                 }
             }
+            // The loop keeps that for itself: nothing on the screen waits for it.
+            Reply::TraceEnded => {}
             Reply::Written(Ok(text)) => self.message = Some(Message::Done(text)),
             Reply::Written(Err(text)) => self.message = Some(Message::Refused(text)),
             Reply::Dump { session, ticket, outcome } => {
