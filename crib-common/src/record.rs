@@ -149,7 +149,7 @@ pub struct SocketRecord {
     pub known: u64,
     /// Inode number of its network namespace.
     pub netns: u64,
-    /// Inode number of the peer socket (unix).
+    /// Inode number of the peer socket (unix), or one of [`peer`].
     pub peer_ino: u64,
     /// Bytes a reader would get.
     pub recv_payload: u64,
@@ -196,6 +196,17 @@ pub struct SocketRecord {
     pub local: [u8; 16],
     /// As `local`; netlink: port id, group.
     pub remote: [u8; 16],
+}
+
+/// In place of the inode number of a unix socket's peer, which has 32 bits (`get_next_ino`): there is
+/// none.
+pub mod peer {
+    /// It is not connected.
+    pub const NOBODY: u64 = u64::MAX;
+    /// The peer was closed.
+    pub const CLOSED: u64 = u64::MAX - 1;
+    /// The peer waits to be accepted.
+    pub const NOT_ACCEPTED: u64 = u64::MAX - 2;
 }
 
 /// Bits of [`SocketRecord::known`].

@@ -14,7 +14,8 @@ pub const AF_INET6: u16 = 10;
 pub const AF_NETLINK: u16 = 16;
 pub const AF_PACKET: u16 = 17;
 pub const AF_VSOCK: u16 = 40;
-/// include/net/tcp_states.h
+// include/net/tcp_states.h
+pub const TCP_CLOSE: u8 = 7;
 pub const TCP_LISTEN: u8 = 10;
 
 /// The socket behind a socket's file (`struct sock`), by the file's own word: for kernels that

@@ -4,12 +4,12 @@
 //! reader would get, and what is charged (`truesize`, which counts whole buffers).
 
 use crib_common::limits::RETRANSMIT_COUNT;
-use crib_common::record::{SocketRecord, socket_known};
+use crib_common::record::{SocketRecord, peer, socket_known};
 
 use crate::queue::{Counted, Queue, Sum};
 use crate::rbtree;
 use crate::read::{Access, Kptr, Raw, Value, offset};
-use crate::socket::{AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, TCP_LISTEN};
+use crate::socket::{AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, TCP_CLOSE, TCP_LISTEN};
 
 pub const IPPROTO_TCP: u16 = 6;
 pub const IPPROTO_UDP: u16 = 17;
@@ -299,18 +299,31 @@ fn unix<A: Access, const LOOPS: bool>(
     let unread = sum::<LOOPS>(queue, UNREAD);
     // The senders are charged for it, so the socket's own counter says nothing.
     let recv = Queued::counted(unread, messages, Value::when(unread.whole, unread.memory));
-    let peer = Kptr::<Raw>::to(raw.get(offset!(unix_peer)).or_zero());
-    if let Some(peer) = peer {
-        record.peer_ino = inode_number(peer).note(&mut record.known, socket_known::PEER_INO);
-    }
+    let address = raw.get(offset!(unix_peer));
+    let peer = if address.is(0) { Value::of(peer::NOBODY) } else { other_end(address.or_zero()) };
+    record.peer_ino = peer.note(&mut record.known, socket_known::PEER_INO);
     if memory.is(0) {
         return (recv, Queued::nothing(memory));
     }
     // Without a peer it was sent to whom it was addressed, one message here and one there.
-    let Some(peer) = peer else { return (recv, Queued { memory, ..Queued::default() }) };
+    let Some(peer) = Kptr::<Raw>::to(address.or_zero()) else {
+        return (recv, Queued { memory, ..Queued::default() });
+    };
     let mine = Counted { sender: sk.address(), less_consumed: true };
     let sum = sum::<LOOPS>(receive_queue(peer), mine);
     (recv, Queued::counted(sum, Value::when(sum.whole, sum.messages), memory))
+}
+
+/// The inode number of a unix socket's peer, or why it has none. Only what waits for accept(2) never
+/// had a `struct socket`; what was closed has lost it, and then its state (`unix_release_sock`).
+#[inline(always)]
+fn other_end(peer: u64) -> Value<u64> {
+    let Some(peer) = Kptr::<Raw>::to(peer) else { return Value::unknown() };
+    if !peer.get::<u64>(offset!(sock_socket)).is(0) {
+        return inode_number(peer);
+    }
+    let closed = |state: u8| if state == TCP_CLOSE { peer::CLOSED } else { peer::NOT_ACCEPTED };
+    peer.get(offset!(sock_state)).map(closed)
 }
 
 /// The inode number of a socket: its `struct socket` and its inode are one allocation

@@ -96,6 +96,7 @@ fn socket(family: Family, kind: i32, protocol: u16, ends: [&str; 2], queues: Vec
         error: None,
         shutdown: None,
         peer: None,
+        other_end: None,
         inflight_files: None,
         netns: None,
         peers: None,

@@ -55,7 +55,9 @@ pub use process::{Process, ProcessState, ProcessTotals};
 pub use process_columns::{ProcessRow, Processes};
 pub use queue::{Queue, QueueName};
 pub use reading::{DumpReading, FilesReading, ProcessesReading, ReadError, Source};
-pub use socket::{Accept, Family, Peer, Protocol, Queued, Shutdown, Socket, SocketType, State};
+pub use socket::{
+    Accept, Family, OtherEnd, Peer, Protocol, Queued, Shutdown, Socket, SocketType, State,
+};
 pub use tcp::{Tcp, TcpTimer};
 pub use text::{Text, escape};
 pub use time::{PerSecond, Seconds, rfc3339, rfc3339_option};

@@ -161,6 +161,7 @@ fn socket(family: Family, kind: i32, number: u16) -> Socket {
         error: Some(0),
         shutdown: Some(Shutdown::None),
         peer: None,
+        other_end: None,
         inflight_files: Some(0),
         netns: Some(4_026_531_840),
         tcp: None,
@@ -186,6 +187,7 @@ fn tcp() -> File {
 fn unix() -> File {
     let socket = Socket {
         peer: Some(Peer { pid: Some(7), fd: Some(4), ino: Some(1236) }),
+        other_end: Some(OtherEnd::Open),
         accept: Some(Accept { pending: 0, max: 128 }),
         ..socket(Family::UNIX, libc::SOCK_STREAM, 0)
     };

@@ -44,6 +44,9 @@ pub struct Socket {
     pub shutdown: Option<Shutdown>,
     /// Who holds the other end, where that is known.
     pub peer: Option<Peer>,
+    /// What is at a unix socket's other end, where the source tells; that of `bpf` does.
+    #[serde(skip)]
+    pub other_end: Option<OtherEnd>,
     /// Files in flight in its receive queue (SCM_RIGHTS): none in any but a unix socket's.
     pub inflight_files: Option<u64>,
     /// The inode number of its network namespace.
@@ -107,6 +110,31 @@ pub struct Peer {
     pub fd: Option<u32>,
     /// The inode number of the peer socket.
     pub ino: Option<u64>,
+}
+
+/// What is at the other end of a unix socket (`unix_sock.peer`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OtherEnd {
+    /// Nothing: it is not connected.
+    Nobody,
+    /// A socket that a process may have open.
+    Open,
+    /// One that waits to be accepted (accept(2)).
+    NotAccepted,
+    /// One that was closed.
+    Closed,
+}
+
+impl OtherEnd {
+    /// That in a word or two.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nobody => "none",
+            Self::Open => "open",
+            Self::NotAccepted => "not accepted yet",
+            Self::Closed => "closed",
+        }
+    }
 }
 
 /// Which directions of a socket were shut down (shutdown(2)).

@@ -57,7 +57,7 @@ pub fn peer_gone(holder: &mut Holder) -> io::Result<()> {
     for (label, kind) in [
         ("peer-gone", libc::SOCK_STREAM),
         ("peer-gone-seqpacket", libc::SOCK_SEQPACKET),
-        ("peer-unnamed-dgram", libc::SOCK_DGRAM),
+        ("peer-gone-unnamed-dgram", libc::SOCK_DGRAM),
     ] {
         let (one, other) = sys::socketpair(libc::AF_UNIX, kind)?;
         drop(other);
@@ -68,6 +68,8 @@ pub fn peer_gone(holder: &mut Holder) -> io::Result<()> {
     holder.add("socket", "peer-shut-down", one, json!({}));
     let (dgram, peer) = sys::socketpair(libc::AF_UNIX, libc::SOCK_DGRAM)?;
     holder.add("socket", "peer-there-dgram", dgram, json!({}));
+    let alone = UnixDatagram::unbound()?;
+    holder.add("socket", "no-peer-dgram", alone, json!({}));
 
     let address = |of| {
         let name = format!("crib-lints-{}-{of}", std::process::id());
@@ -79,6 +81,11 @@ pub fn peer_gone(holder: &mut Holder) -> io::Result<()> {
     let shut_down = UnixStream::connect_addr(&listened)?;
     shut_down.shutdown(Shutdown::Both)?;
     holder.add("socket", "not-accepted-shut-down", shut_down, json!({}));
+    // A server that closes in good order leaves what its client could have done itself.
+    let served = address("served")?;
+    let server = UnixListener::bind_addr(&served)?;
+    holder.add("socket", "peer-gone-served", UnixStream::connect_addr(&served)?, json!({}));
+    drop(server.accept()?);
     // It closes what nobody has accepted with it, which is told.
     let closed = address("closed")?;
     let server = UnixListener::bind_addr(&closed)?;

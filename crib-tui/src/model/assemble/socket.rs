@@ -2,11 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crib_common::record::{SocketRecord, UnixRecord, socket_known};
+use crib_common::record::{SocketRecord, UnixRecord, peer, socket_known};
 
 use super::known;
 use crate::model::{
-    Accept, Family, Peer, Protocol, Queued, Shutdown, Socket, SocketType, State, Text,
+    Accept, Family, OtherEnd, Peer, Protocol, Queued, Shutdown, Socket, SocketType, State, Text,
 };
 
 /// The socket that a record tells of; a unix socket's names come in a record of their own.
@@ -24,6 +24,7 @@ pub(super) fn socket(record: &SocketRecord) -> Socket {
         Some(Family::PACKET) => known(has, socket_known::LOCAL_PORT, record.local_port),
         Some(_) => known(has, socket_known::PROTOCOL, record.protocol),
     };
+    let other_end = known(has, socket_known::PEER_INO, other_end(record.peer_ino));
     Socket {
         family,
         kind: known(has, socket_known::TYPE, SocketType(record.sock_type)),
@@ -53,11 +54,12 @@ pub(super) fn socket(record: &SocketRecord) -> Socket {
         drops: known(has, socket_known::DROPS, u64::from(record.drops)),
         error: known(has, socket_known::ERROR, record.error),
         shutdown: known(has, socket_known::SHUTDOWN, Shutdown::from_kernel(record.shutdown)),
-        peer: known(
-            has,
-            socket_known::PEER_INO,
-            Peer { pid: None, fd: None, ino: Some(record.peer_ino) },
-        ),
+        peer: (other_end == Some(OtherEnd::Open)).then_some(Peer {
+            pid: None,
+            fd: None,
+            ino: Some(record.peer_ino),
+        }),
+        other_end,
         inflight_files: Socket::in_flight(
             family,
             known(has, socket_known::INFLIGHT, u64::from(record.inflight)),
@@ -67,6 +69,15 @@ pub(super) fn socket(record: &SocketRecord) -> Socket {
         tcp: None,
         queues: None,
         deeper: false,
+    }
+}
+
+fn other_end(peer_ino: u64) -> OtherEnd {
+    match peer_ino {
+        peer::NOBODY => OtherEnd::Nobody,
+        peer::CLOSED => OtherEnd::Closed,
+        peer::NOT_ACCEPTED => OtherEnd::NotAccepted,
+        _ => OtherEnd::Open,
     }
 }
 

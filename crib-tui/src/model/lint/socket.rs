@@ -2,7 +2,7 @@
 
 use super::words::fd;
 use super::{Rule, Subject};
-use crate::model::{Family, Shutdown, Socket, SocketType, State};
+use crate::model::{Family, OtherEnd, Shutdown, Socket, SocketType, State};
 
 pub(super) const ERROR: Rule = Rule {
     summary: "a socket with an error that the program has not been told",
@@ -35,28 +35,21 @@ fn error(subject: &Subject<'_>) -> Option<u32> {
     subject.file.socket.as_deref()?.error.filter(|&error| error != 0)
 }
 
-/// A peer that is closed has no inode any more. Neither has one that nobody has accepted yet, nor
-/// has one that was never there.
+/// Where the source does not tell what is at the other end, a peer that was closed has no inode any
+/// more, but neither has one that nobody has accepted yet: only one that was seen was there. Of a
+/// stream, since a datagram socket may have been connected to nobody since.
 fn peer_gone<'a>(subject: &Subject<'a>) -> Option<&'a Socket> {
-    let socket = subject.file.socket.as_deref().filter(|socket| lacks_peer(socket))?;
-    let is_closed = match socket.kind? {
-        // What others connect to is in this state, too, without a peer (`unix_dgram_connect`). A
-        // name is that of a peer, and a datagram's peer waits for no accept(2).
-        DATAGRAM => socket.remote.as_ref().is_some_and(|remote| !remote.is_empty()),
-        _ => socket.shutdown == Some(Shutdown::Both) && closed_stream(subject, socket),
+    let socket = subject.file.socket.as_deref()?;
+    let is_closed = match socket.other_end {
+        Some(other_end) => other_end == OtherEnd::Closed,
+        None => {
+            let was_there = subject.given.timing.is_some_and(|timing| timing.lost_peer);
+            let stream = socket.kind.is_some_and(|kind| kind != DATAGRAM);
+            // A close shuts down the survivor's both directions (`unix_release_sock`).
+            lacks_peer(socket) && stream && was_there && socket.shutdown == Some(Shutdown::Both)
+        }
     };
     is_closed.then_some(socket)
-}
-
-/// Whether it is the other end of a stream without an inode that has shut it down, and not this
-/// end, which may do so before anybody has accepted it.
-fn closed_stream(subject: &Subject<'_>, socket: &Socket) -> bool {
-    // What waits for accept(2) has the listener's name.
-    let never_waited = socket.remote.as_ref().is_some_and(|remote| remote.is_empty());
-    let was_there = subject.given.timing.is_some_and(|timing| timing.lost_peer);
-    // Only a close makes this of a stream's other end (`unix_release_sock`).
-    let reset = error(subject).is_some_and(|error| i32::try_from(error) == Ok(libc::ECONNRESET));
-    never_waited || was_there || reset
 }
 
 const DATAGRAM: SocketType = SocketType(libc::SOCK_DGRAM as u16);

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::model::{
-    Accept, Family, Kind, OpenFlags, Peer, Protocol, Queued, Shutdown, Socket, SocketType, sample,
+    Accept, Family, Kind, OpenFlags, OtherEnd, Peer, Protocol, Queued, Shutdown, Socket,
+    SocketType, sample,
 };
 
 /// The sample's TCP connection, changed.
@@ -252,55 +253,38 @@ fn drops_that_go_on() {
 
 #[test]
 fn a_peer_that_is_gone() {
-    let stream = |shutdown, ino: Option<u64>| {
-        unix(|socket| {
-            socket.shutdown = shutdown;
-            (socket.remote, socket.error) = (Some("".into()), Some(0));
-            socket.peer = ino.map(|ino| Peer { pid: None, fd: None, ino: Some(ino) });
-        })
-    };
-    assert_eq!(plain(&stream(Some(Shutdown::Both), None)), ["peer-gone"]);
-    assert_eq!(
-        plain(&stream(Some(Shutdown::Both), Some(7))),
-        NOTHING,
-        "it is shut down, and there"
-    );
-    assert_eq!(plain(&stream(Some(Shutdown::None), None)), NOTHING, "nobody has accepted it yet");
-    assert_eq!(plain(&stream(None, None)), NOTHING, "it is not known");
-}
-
-#[test]
-fn a_stream_that_shut_itself_down_may_still_wait_to_be_accepted() {
-    let named = |remote: Option<&str>, error| {
-        unix(|socket| {
-            (socket.shutdown, socket.peer) = (Some(Shutdown::Both), None);
-            (socket.remote, socket.error) = (remote.map(Into::into), Some(error));
-        })
-    };
-    let waits = named(Some("/run/service"), 0);
-    assert_eq!(plain(&waits), NOTHING);
-    assert_eq!(plain(&named(None, 0)), NOTHING, "the name is not known");
-    // But not what was seen with a peer, nor what a close has reset.
+    let with = |other_end| unix(|socket| (socket.peer, socket.other_end) = (None, Some(other_end)));
+    assert_eq!(plain(&with(OtherEnd::Closed)), ["peer-gone"]);
+    // Whatever else may be seen of it.
     let lost = Timing { lost_peer: true, ..Timing::default() };
-    assert_eq!(timed(&waits, lost), ["peer-gone"]);
-    let reset = named(Some("/run/service"), libc::ECONNRESET as u32);
-    assert!(plain(&reset).contains(&"peer-gone"));
+    for other_end in [OtherEnd::NotAccepted, OtherEnd::Nobody, OtherEnd::Open] {
+        let mut file = with(other_end);
+        file.socket.as_mut().unwrap().shutdown = Some(Shutdown::Both);
+        assert_eq!(timed(&file, lost), NOTHING, "{other_end:?}");
+    }
 }
 
+/// As over /proc, where neither one that was closed nor one that nobody has accepted has an inode.
 #[test]
-fn a_datagram_socket_without_a_peer_has_lost_none() {
-    let datagram = |state, ino: Option<u64>, remote: &str| {
+fn a_peer_of_which_nothing_is_told_was_seen_before() {
+    let with = |kind: i32, shutdown, ino: Option<u64>| {
         unix(|socket| {
-            (socket.kind, socket.state) = (Some(SocketType(libc::SOCK_DGRAM as u16)), Some(state));
-            (socket.shutdown, socket.remote) = (Some(Shutdown::None), Some(remote.into()));
+            socket.kind = Some(SocketType(kind as u16));
+            (socket.shutdown, socket.other_end) = (shutdown, None);
             socket.peer = ino.map(|ino| Peer { pid: None, fd: None, ino: Some(ino) });
         })
     };
-    assert_eq!(plain(&datagram(State::ESTABLISHED, None, "/run/log")), ["peer-gone"]);
-    // Others are connected to it, or the peer has no name.
-    assert_eq!(plain(&datagram(State::ESTABLISHED, None, "")), NOTHING);
-    assert_eq!(plain(&datagram(State::ESTABLISHED, Some(7), "/run/log")), NOTHING);
-    assert_eq!(plain(&datagram(State::Unconnected, None, "")), NOTHING);
+    let lost = Timing { lost_peer: true, ..Timing::default() };
+    let closed = with(libc::SOCK_STREAM, Some(Shutdown::Both), None);
+    assert_eq!(timed(&closed, lost), ["peer-gone"]);
+    assert_eq!(plain(&closed), NOTHING, "it may wait to be accepted");
+    let there = with(libc::SOCK_STREAM, Some(Shutdown::Both), Some(7));
+    assert_eq!(timed(&there, lost), NOTHING, "it is shut down, and there");
+    for shutdown in [Some(Shutdown::None), None] {
+        assert_eq!(timed(&with(libc::SOCK_STREAM, shutdown, None), lost), NOTHING);
+    }
+    let datagram = with(libc::SOCK_DGRAM, Some(Shutdown::Both), None);
+    assert_eq!(timed(&datagram, lost), NOTHING, "it may be connected to nobody any more");
 }
 
 #[test]
@@ -397,7 +381,7 @@ fn every_finding_says_what_was_seen_what_it_means_and_what_to_look_at() {
         }),
         udp(|socket| socket.drops = Some(9)),
         unix(|socket| {
-            (socket.shutdown, socket.peer) = (Some(Shutdown::Both), None);
+            (socket.peer, socket.other_end) = (None, Some(OtherEnd::Closed));
             (socket.inflight_files, socket.recv) = (Some(1), queued(1, 1));
         }),
         tcp(|socket| {

@@ -4,7 +4,9 @@ use std::fmt::{self, Display};
 
 use super::Sweep;
 use super::key::Flow;
-use crate::model::{AccessMode, Family, File, Kind, Pipe, Shutdown, Socket, Source, State};
+use crate::model::{
+    AccessMode, Family, File, Kind, OtherEnd, Pipe, Shutdown, Socket, Source, State,
+};
 
 /// Why a file has no other end, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub enum Absent {
     Unconnected,
     /// Whatever was at the other end of the connection has closed it.
     Closed,
+    /// Nobody has accepted the connection yet.
+    NotAccepted,
     /// The other end of a unix socket is no file yet, or not any more.
     NoFile,
     /// The other end of a connection on this host is in no process's table.
@@ -100,6 +104,13 @@ fn of_socket(socket: &Socket, sweep: &Sweep) -> Absent {
 }
 
 fn of_unix(socket: &Socket, source: Source) -> Absent {
+    match socket.other_end {
+        Some(OtherEnd::Nobody) => return Absent::Unconnected,
+        Some(OtherEnd::NotAccepted) => return Absent::NotAccepted,
+        Some(OtherEnd::Closed) => return Absent::Closed,
+        Some(OtherEnd::Open) => return Absent::InNoTable,
+        None => {}
+    }
     match socket.state {
         // A datagram socket is never connected unless it asked for it.
         Some(State::Unconnected) => Absent::Unconnected,
@@ -162,6 +173,7 @@ impl Display for Absent {
             Self::Listens => "it waits for connections: these have another end, it has none",
             Self::Unconnected => "it is not connected",
             Self::Closed => "the other end was closed",
+            Self::NotAccepted => "nobody has accepted the connection yet",
             Self::NoFile => {
                 "the other end is no open file: not accepted yet, or closed a moment ago"
             }

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::text::push_list;
 use super::*;
 use crate::model::{
-    Device, Family, FileId, Peer, Pipe, Protocol, Queued, Shutdown, Socket, SocketType, Source,
-    State, sample,
+    Device, Family, FileId, OtherEnd, Peer, Pipe, Protocol, Queued, Shutdown, Socket, SocketType,
+    Source, State, sample,
 };
 
 fn held(pid: u32, fd: u32, id: u64, file: File) -> Held {
@@ -64,6 +64,7 @@ fn bare(family: Family, kind: i32, state: State) -> Socket {
         error: None,
         shutdown: Some(Shutdown::None),
         peer: None,
+        other_end: None,
         inflight_files: None,
         netns: Some(1),
         peers: None,
@@ -197,6 +198,7 @@ fn a_unix_sockets_peer_is_known_by_its_inode() {
         shutdown: Some(Shutdown::Both),
         ..bare(Family::UNIX, libc::SOCK_STREAM, State::ESTABLISHED)
     };
+    let ends_in = |other_end| socket(110, Socket { other_end: Some(other_end), ..closed.clone() });
     let listening = bare(Family::UNIX, libc::SOCK_STREAM, State::LISTEN);
     let unconnected = bare(Family::UNIX, libc::SOCK_DGRAM, State::Unconnected);
     let sweep = sweep(vec![
@@ -204,7 +206,7 @@ fn a_unix_sockets_peer_is_known_by_its_inode() {
         held(20, 4, 2, unix(101, Some(100))),
         held(21, 4, 2, unix(101, Some(100))),
         held(10, 5, 3, unix(102, None)),
-        held(10, 6, 4, socket(103, closed)),
+        held(10, 6, 4, socket(103, closed.clone())),
         held(10, 7, 5, socket(104, listening)),
         held(10, 8, 6, socket(105, unconnected.clone())),
         // A datagram socket that two others send to.
@@ -212,6 +214,11 @@ fn a_unix_sockets_peer_is_known_by_its_inode() {
         held(31, 3, 8, unix(107, Some(106))),
         held(32, 3, 9, unix(108, Some(106))),
         held(10, 9, 10, unix(109, Some(999))),
+        // What bpf tells, whatever else there is to see.
+        held(40, 3, 11, ends_in(OtherEnd::Closed)),
+        held(40, 4, 12, ends_in(OtherEnd::NotAccepted)),
+        held(40, 5, 13, ends_in(OtherEnd::Nobody)),
+        held(40, 6, 14, ends_in(OtherEnd::Open)),
     ]);
     assert_eq!(peers(&sweep, 10, 3), ["20/p20 fd 4", "21/p21 fd 4"]);
     assert_eq!(peers(&sweep, 21, 4), ["10/p10 fd 3"]);
@@ -222,6 +229,10 @@ fn a_unix_sockets_peer_is_known_by_its_inode() {
     assert_eq!(peers(&sweep, 30, 3), ["31/p31 fd 3", "32/p32 fd 3"]);
     assert_eq!(peers(&sweep, 31, 3), ["30/p30 fd 3"]);
     assert_eq!(peers(&sweep, 10, 9), ["InNoTable"]);
+    assert_eq!(peers(&sweep, 40, 3), ["Closed"]);
+    assert_eq!(peers(&sweep, 40, 4), ["NotAccepted"]);
+    assert_eq!(peers(&sweep, 40, 5), ["Unconnected"]);
+    assert_eq!(peers(&sweep, 40, 6), ["InNoTable"]);
 }
 
 #[test]

@@ -39,6 +39,7 @@ pub fn unknown() -> Socket {
         error: None,
         shutdown: None,
         peer: None,
+        other_end: None,
         inflight_files: None,
         netns: None,
         peers: None,

@@ -52,7 +52,8 @@ pub fn describe(lines: &mut Lines, socket: &Socket) {
     lines.field("state", socket.state.map(|state| state.name().into_owned()));
     lines.text("local", socket.local.as_ref());
     lines.text("remote", socket.remote.as_ref());
-    lines.field("peer", Some(cells::peer(socket)).filter(|peer| !peer.is_empty()));
+    let peer = Some(cells::peer(socket)).filter(|peer| !peer.is_empty());
+    lines.field("peer", peer.or_else(|| socket.other_end.map(|end| end.name().to_owned())));
     direction(lines, "receive queue", socket.recv);
     direction(lines, "send queue", socket.send);
     if let Some(accept) = socket.accept {
