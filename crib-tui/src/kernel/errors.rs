@@ -41,20 +41,17 @@ impl Lack {
 /// keep a process out of the iterator's sight.
 pub(super) fn not_hidden(process: &Process) -> Result<(), ReadError> {
     match procfs::open_files(process.pid) {
-        Some(files) if files > 0 && process.state == ProcessState::Alive => {
-            Err(ReadError::Missing {
-                what: format!(
-                    "this kernel shows BPF none of the {files} open files of process {} ({})",
-                    process.pid, process.comm
-                ),
-                remedy: if procfs::may_be_looked_at(process.pid) {
-                    "try --source procfs".to_owned()
-                } else {
-                    "a security module hides them, in /proc too: nothing here can see them"
-                        .to_owned()
-                },
-            })
-        }
+        Ok(files) if files > 0 && process.state == ProcessState::Alive => Err(ReadError::Missing {
+            what: format!(
+                "this kernel shows BPF none of the {files} open files of process {} ({})",
+                process.pid, process.comm
+            ),
+            remedy: if procfs::may_be_looked_at(process.pid) {
+                "try --source procfs".to_owned()
+            } else {
+                "a security module hides them, in /proc too: nothing here can see them".to_owned()
+            },
+        }),
         _ => Ok(()),
     }
 }

@@ -118,8 +118,11 @@ pub fn process_list() -> Result<Vec<Process>, ReadError> {
 
 /// How many files a process has open, by the size of its descriptors' directory: known since
 /// Linux 6.2, which shows it to everyone (fs/proc/fd.c, `proc_fd_getattr`), 0 before.
-pub fn open_files(pid: u32) -> Option<u64> {
-    std::fs::metadata(format!("/proc/{pid}/fd")).ok().map(|directory| directory.len())
+///
+/// # Errors
+/// That of stat(2): `NotFound` where there is no such process any more.
+pub fn open_files(pid: u32) -> io::Result<u64> {
+    std::fs::metadata(format!("/proc/{pid}/fd")).map(|directory| directory.len())
 }
 
 /// Whether what a process has open may be looked at in /proc: at one of its descriptors, which is

@@ -1,6 +1,6 @@
 //! What each key's command changes.
 
-use super::{App, Body, Message};
+use super::{App, Body, Message, NO_MATCH};
 use crate::tui::action::Action;
 use crate::tui::keys::Command;
 use crate::tui::view;
@@ -161,8 +161,12 @@ impl App {
         let len = files.order.len().max(1);
         let here = files.cursor.index();
         let from = if forward { (here + 1) % len } else { (here + len - 1) % len };
-        if let Some(index) = files.find(from, forward) {
-            files.select(index, page);
+        match files.find(from, forward) {
+            Some(index) => files.select(index, page),
+            None if files.search.is_some() => {
+                self.message = Some(Message::Refused(NO_MATCH.into()));
+            }
+            None => {}
         }
     }
 }

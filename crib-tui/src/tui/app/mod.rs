@@ -48,6 +48,9 @@ pub enum Message {
     Refused(String),
 }
 
+/// What a search comes to that finds nothing.
+const NO_MATCH: &str = "no file matches";
+
 /// Why there are no queues where /proc is read.
 const NO_DUMPS: &str = "queues and packets are read by BPF, not from /proc; see `crib-top doctor`";
 

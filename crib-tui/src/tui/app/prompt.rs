@@ -4,7 +4,7 @@ use crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyEventKind, 
 use tui_input::backend::crossterm::to_input_request;
 use tui_input::{Input, InputRequest};
 
-use super::App;
+use super::{App, NO_MATCH};
 use crate::tui::action::Action;
 use crate::tui::arrangement::ActiveFilter;
 
@@ -131,8 +131,7 @@ impl App {
             (Purpose::SearchFiles { origin }, Some(files)) => {
                 files.search = Some(text.to_lowercase());
                 let found = files.find(origin, true);
-                prompt.error =
-                    (found.is_none() && !text.is_empty()).then(|| "no file matches".into());
+                prompt.error = (found.is_none() && !text.is_empty()).then(|| NO_MATCH.into());
                 files.select(found.unwrap_or(origin), page);
             }
             (Purpose::SearchFiles { .. }, None) | (Purpose::Filter, _) => {}

@@ -314,7 +314,14 @@ fn a_search_goes_to_the_next_match_and_esc_goes_back() {
     stage.keys("/nowhere");
     assert_eq!(stage.app.prompt.as_ref().unwrap().error.as_deref(), Some("no file matches"));
     assert_eq!(selected_fd(&stage), Some(3));
-    stage.keys("\n/pipe");
+    stage.keys("\n");
+    assert!(stage.app.message.is_none());
+    stage.keys("n");
+    let no_match =
+        |message: &Message| matches!(message, Message::Refused(text) if text == NO_MATCH);
+    assert!(stage.app.message.as_ref().is_some_and(no_match));
+    stage.keys("/pipe");
+    assert!(stage.app.message.is_none());
     assert_eq!(selected_fd(&stage), Some(1));
     stage.press(KeyCode::Esc);
     assert_eq!(selected_fd(&stage), Some(3));
