@@ -53,7 +53,7 @@ fn one_file(file: &File<'_>) -> Step {
     // Looked up in each step: what a step captures lies on the stack all the time.
     let Some(dump) = emit::dump() else { return Step::Break };
     let (fd, found, table) = (file.fd(), file.pointer().address(), file.table().address());
-    match Go::of(level::crib_file_begin(fd, found, table)) {
+    match Go::of(level::crib_file_begin(fd, found)) {
         Go::Stop => return Step::Break,
         Go::Past => return Step::Continue,
         Go::Again => {}

@@ -22,12 +22,13 @@ use crate::{epoll, pipe};
 /// Begins a file, or goes on with it. Notes which one it is, and what has its queues.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn crib_file_begin(fd: u32, found: u64, table: u64) -> u32 {
+pub extern "C" fn crib_file_begin(fd: u32, found: u64) -> u32 {
     let Some(dump) = emit::dump() else { return Go::Stop as u32 };
     let Some(request) = emit::dump_request() else { return Go::Stop as u32 };
-    let Some(table) = Table::at(table) else { return Go::Past as u32 };
-    // Whether it is still what the descriptor stands for is asked again in the end.
-    let _ = table;
+    // The descriptor that was being read was closed between two runs, and this is another one.
+    if dump.progress.fd != fd && Go::of(crib_file_lost()) == Go::Stop {
+        return Go::Stop as u32;
+    }
     dump.progress.fd = fd;
     let mut address = found;
     dump.progress.shown_fd = fd;
@@ -134,18 +135,34 @@ pub extern "C" fn crib_file_end(fd: u32) -> u32 {
     if dump.progress.stop != 0 || !room(dump, SMALL) {
         return Go::Stop as u32;
     }
-    let is_lost = dump.progress.file_lost != 0;
-    if is_lost {
-        close_packet(dump, end_bits::TORN);
-        close_queue(dump, end_bits::TORN | end_bits::CUT);
-    }
-    let still = dump.progress.file_still != 0 && !is_lost;
-    let bits = if still { 0 } else { end_bits::TORN };
-    let header = RecordHeader::of::<FileEndRecord>(kind::FILE_END, 0);
-    send(&FileEndRecord { header, fd, bits });
-    dump.progress.file_open = 0;
+    let still = dump.progress.file_still != 0 && dump.progress.file_lost == 0;
+    close_file(dump, if still { 0 } else { end_bits::TORN });
     dump.progress.fd = fd + 1;
     Go::In as u32
+}
+
+/// Ends the file that was begun, if one was and is not met again: its descriptor was closed.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn crib_file_lost() -> u32 {
+    let Some(dump) = emit::dump() else { return Go::Stop as u32 };
+    if dump.progress.file_open != 0 {
+        if !room(dump, SMALL) {
+            return Go::Stop as u32;
+        }
+        close_file(dump, end_bits::TORN);
+    }
+    Go::In as u32
+}
+
+/// Ends the file that is being read, and what in it was begun and was not met again.
+#[inline(always)]
+fn close_file(dump: &mut Dump, bits: u32) {
+    close_packet(dump, end_bits::TORN);
+    close_queue(dump, end_bits::TORN | end_bits::CUT);
+    let header = RecordHeader::of::<FileEndRecord>(kind::FILE_END, 0);
+    send(&FileEndRecord { header, fd: dump.progress.fd, bits });
+    dump.progress.file_open = 0;
 }
 
 /// The record of a file.

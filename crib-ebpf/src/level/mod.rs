@@ -16,8 +16,8 @@ mod task;
 
 pub use bytes::{crib_ahead, crib_chunks, crib_chunks_again, read_chunk};
 pub use file::{
-    crib_epoll, crib_file, crib_file_begin, crib_file_end, crib_file_still, crib_operations,
-    crib_path, crib_pipe,
+    crib_epoll, crib_file, crib_file_begin, crib_file_end, crib_file_lost, crib_file_still,
+    crib_operations, crib_path, crib_pipe,
 };
 pub use packet::{
     crib_flight, crib_packet, crib_packet_begin, crib_packet_end, crib_packet_headers,

@@ -21,7 +21,7 @@ pub extern "C" fn crib_queue_begin() -> u32 {
     if request.queues >> (queue.number & 31) & 1 == 0 {
         return Go::Past as u32;
     }
-    if dump.progress.queue_open != 0 {
+    if dump.progress.queue_open != 0 && dump.progress.queue == queue.number {
         if !queue.keeps_places(dump.progress.begun) {
             dump.progress.queue_bits |= end_bits::TORN;
         }
@@ -30,6 +30,9 @@ pub extern "C" fn crib_queue_begin() -> u32 {
     if !room(dump, SMALL) {
         return Go::Stop as u32;
     }
+    // What was being read has no such queue any more.
+    close_packet(dump, end_bits::TORN);
+    close_queue(dump, end_bits::TORN | end_bits::CUT);
     let begun = queue.begin();
     let progress = &mut dump.progress;
     progress.queue = queue.number;

@@ -4,7 +4,8 @@ use crib_common::dump::{EndRecord, kind};
 use crib_common::limits::RUN_FDS;
 use crib_common::record::RecordHeader;
 
-use super::send;
+use super::file::crib_file_lost;
+use super::{Go, send};
 use crate::emit;
 use crate::task_file::Table;
 
@@ -39,6 +40,9 @@ pub extern "C" fn crib_begin(tgid: u32, tid: u32) -> u32 {
 pub extern "C" fn crib_end(table: u64) -> u32 {
     let Some(dump) = emit::dump() else { return 0 };
     let Some(request) = emit::dump_request() else { return 0 };
+    if dump.progress.stop == 0 && Go::of(crib_file_lost()) == Go::Stop {
+        return 0;
+    }
     let end = dump.progress.run_end;
     if dump.progress.stop == 0
         && end < request.last_fd

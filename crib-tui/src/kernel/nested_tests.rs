@@ -338,3 +338,49 @@ fn a_process_that_ends_between_two_runs_is_not_whole() {
     assert!(got[0] > 0 && got[usize::from(LONG_MESSAGES) - 1] == 0, "{got:?}");
     assert_eq!(end, None);
 }
+
+/// The files of a dump, and what is said at the end of each descriptor's.
+fn ends(records: &[u8]) -> (Vec<u32>, Vec<(u32, u32)>) {
+    let (mut files, mut ends) = (Vec::new(), Vec::new());
+    for record in Records::new(records) {
+        match record.unwrap() {
+            Record::File(file, _) => files.push(file.fd),
+            Record::FileEnd(end) => ends.push((end.fd, end.bits)),
+            _ => {}
+        }
+    }
+    (files, ends)
+}
+
+/// The file that is being read is ended, and the next one begun: it was open all the time.
+#[test]
+fn a_descriptor_that_is_closed_between_two_runs_takes_no_other_with_it() {
+    if left_out("a_descriptor_that_is_closed_between_two_runs_takes_no_other_with_it") {
+        return;
+    }
+    let tid = rustix::thread::gettid().as_raw_nonzero().get() as u32;
+    for with_another in [true, false] {
+        let (_sender, receiver) = long_messages();
+        // Where nobody else's are.
+        let read = rustix::io::fcntl_dupfd_cloexec(&receiver, 800).unwrap();
+        let next = rustix::io::fcntl_dupfd_cloexec(&read, 801).unwrap();
+        let (fd, next_fd) = (read.as_raw_fd() as u32, next.as_raw_fd() as u32);
+        let last_fd = if with_another { next_fd } else { fd };
+        let mut object = Object::open_with_ring(SMALL_RING).unwrap();
+        let mut nested = Nested::open(&mut object, true, SMALL_RING).unwrap();
+        let request = DumpRequest { last_fd, ..received(tid, fd) };
+        let mut iterator = nested.begin(&mut object, request).unwrap().unwrap();
+        assert!(goes_on(&mut iterator));
+        let mut records = Vec::new();
+        nested.drain(&mut records);
+        drop(read);
+        let done = nested.read_to_end(&mut iterator, &mut records).unwrap();
+        assert!(done.whole);
+        let (mut files, mut told) = (vec![fd], vec![(fd, end_bits::TORN)]);
+        if with_another {
+            files.push(next_fd);
+            told.push((next_fd, 0));
+        }
+        assert_eq!(ends(&records), (files, told));
+    }
+}
