@@ -168,6 +168,7 @@ exactly! {
     pipes_hold_buffers: "pipe,pipe-packets,pipe-partly-read,pipe-spliced,fifo";
     messages_hold_files_in_flight: "flight";
     files_in_flight_hold_files_in_flight: "flight-nested";
+    files_in_flight_may_be_the_same: "flight-repeated";
     large_packets_are_whole: "unix-large,udp-large,netlink-large,udp-fragments,tcp-fragments";
 }
 
@@ -256,6 +257,33 @@ fn the_way_down_ends_with_a_word() {
     }
     // The descriptor's own queues, and those three steps down from there.
     assert_eq!(levels, 4, "the first that is not looked into");
+}
+
+/// How many of the files in flight below this one were looked into, and how many there are.
+fn looked_into(file: &Value) -> (usize, usize) {
+    let queues = queues::of_file(file).as_array().into_iter().flatten();
+    let packets = queues.filter_map(|queue| queue["packets"].as_array()).flatten();
+    packets.filter_map(|packet| packet["files"].as_array()).flatten().fold(
+        (0, 0),
+        |(seen, all), flight| {
+            let is_seen = queues::of_file(flight).is_array();
+            let (deeper_seen, deeper) = looked_into(flight);
+            (seen + usize::from(is_seen) + deeper_seen, all + 1 + deeper)
+        },
+    )
+}
+
+/// Forty references to one socket, which has as many to another one, and that to a pipe.
+#[test]
+fn what_is_in_flight_many_times_is_looked_into_once() {
+    const TEST: &str = "what_is_in_flight_many_times_is_looked_into_once";
+    needs_loops!("what_is_in_flight_many_times_is_looked_into_once");
+    let workload = workload(TEST, "flight-repeated");
+    let document = dump(workload.pid());
+    let fd = workload.file("flight-repeated").fd;
+    let rows = file_rows(only_process(&document));
+    let file = rows.iter().find(|row| row["fd"] == fd).expect("it is in the dump");
+    assert_eq!(looked_into(file), (3, 120));
 }
 
 /// The time at which a datagram came is the one that its reader gets.

@@ -385,7 +385,8 @@ fn json() -> Section {
         .text(
             "len is what a reader would get, without the consumed bytes, which a stream's reader \
              took before, or which TCP received twice. files are in flight in the message (SCM_RIGHTS) and have no fd; a \
-             socket among them has queues, or deeper where it lies too deep to be looked into. \
+             socket among them has queues, or deeper where it was not looked into: it lies too deep, or \
+             is in flight in another place before, which has its queues. \
              headers and payload are hexadecimal; captured counts the bytes that were read, \
              unreadable those that were asked for and could not be: they are 0 in payload. Both, \
              and what --payload cut off, make up len.",

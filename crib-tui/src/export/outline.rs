@@ -148,8 +148,10 @@ fn heading(process: &Process, file: &File) -> String {
     let name = find::<Files>("NAME").map(|column| column.text(&row));
     let fd = file.fd.map_or_else(|| "in flight".to_owned(), |fd| format!("fd {fd}"));
     let tid = file.tid.map(|tid| format!(" of thread {tid}")).unwrap_or_default();
-    let deeper = file.socket.as_ref().is_some_and(|socket| socket.deeper);
-    let deeper = if deeper { ", not looked into: it lies too deep" } else { "" };
+    let deeper = file.socket.as_ref().is_some_and(|socket| socket.deeper)
+        || file.pipe.as_ref().is_some_and(|pipe| pipe.queues.is_none());
+    let deeper =
+        if deeper { ", not looked into: it lies too deep, or is above already" } else { "" };
     format!("{fd}{tid}: {} {}{deeper}", file.kind.name(), name.unwrap_or_default())
 }
 

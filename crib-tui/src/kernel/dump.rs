@@ -1,5 +1,6 @@
 //! A dump: what was asked for becomes requests to the nested program, and its records files.
 
+use std::collections::HashSet;
 use std::io;
 use std::time::SystemTime;
 
@@ -13,7 +14,7 @@ use super::{Reader, pages, support};
 use crate::decode::{Record, Records};
 use crate::model::assemble::{self, Dumped};
 use crate::model::{
-    Dump, DumpFiles, DumpReading, File, FlightHop, Process, ProcessState, Queue, QueueName,
+    Dump, DumpFiles, DumpReading, File, FileId, FlightHop, Process, ProcessState, Queue, QueueName,
     ReadError, Stretch,
 };
 use crate::procfs;
@@ -25,33 +26,35 @@ const TRIES: u32 = 4;
 pub fn read(reader: &mut Reader, request: &Dump) -> Result<DumpReading, ReadError> {
     let time = SystemTime::now();
     let process = procfs::process(request.pid)?;
-    let mut reading = DumpReading { time, process, files: Vec::new(), complete: true, runs: 0 };
+    let reading = DumpReading { time, process, files: Vec::new(), complete: true, runs: 0 };
     let alive = reading.process.state == ProcessState::Alive;
     if alive {
         open(reader)?;
     }
+    let mut dumping = Dumping { reader, request, reading, looked_into: HashSet::new() };
     match &request.files {
         DumpFiles::All | DumpFiles::Bare(_) if !alive => {}
         DumpFiles::All => {
             let threads = procfs::table_threads(request.pid)?;
-            some(reader, request, &mut reading, &whole_tables(&threads))?;
+            dumping.some(&whole_tables(&threads))?;
         }
         DumpFiles::Bare(stretches) => {
             let leader = own_thread(request.pid)?;
             let tid = |stretch: &Stretch| stretch.tid.unwrap_or(leader);
             let stretches: Vec<_> =
                 stretches.iter().map(|part| (tid(part), part.clone())).collect();
-            some(reader, request, &mut reading, &stretches)?;
+            dumping.some(&stretches)?;
         }
         DumpFiles::One { fd, .. } if !alive => {
             return Err(ReadError::NoFile { pid: request.pid, fd: *fd });
         }
         DumpFiles::One { fd, tid, hops } => {
             let one = One { tid: tid.map_or_else(|| own_thread(request.pid), Ok)?, fd: *fd, hops };
-            let file = one_file(reader, request, &mut reading, one, *tid)?;
-            reading.files.push(file);
+            let file = dumping.one_file(one, *tid)?;
+            dumping.reading.files.push(file);
         }
     }
+    let reading = dumping.reading;
     still_there(&reading.process)?;
     if reading.files.is_empty() {
         not_hidden(&reading.process)?;
@@ -116,46 +119,14 @@ fn whole_tables(threads: &[u32]) -> Vec<(u32, Stretch)> {
     threads.iter().enumerate().map(whole).collect()
 }
 
-/// The files of some stretches, each read through a thread, and then those again that changed
-/// while they were read.
-fn some(
-    reader: &mut Reader,
-    request: &Dump,
-    reading: &mut DumpReading,
-    stretches: &[(u32, Stretch)],
-) -> Result<(), ReadError> {
-    for (tid, Stretch { tid: own, fds }) in stretches {
-        let (own, tid) = (*own, *tid);
-        let (first_fd, last_fd) = (*fds.start(), *fds.end());
-        let wire = DumpRequest { tid, first_fd, last_fd, ..wire(reader, request) };
-        let dumped = run(reader, request, reading, wire)?;
-        // The leader's table is gone when the process ends; a thread may end by itself.
-        if !dumped.ended && own.is_none() {
-            return Err(unseen(&reading.process));
-        }
-        reading.complete &= dumped.ended;
-        for mut file in dumped.files {
-            file.tid = own;
-            let fd = file.fd.unwrap_or_default();
-            let one = One { tid, fd, hops: &[] };
-            if dumped.changed.contains(&fd) || is_torn(&file) {
-                file = match again(reader, request, reading, one)? {
-                    Again::Read(now) => File { tid: own, ..*now },
-                    // It was closed meanwhile.
-                    Again::Closed | Again::Unseen => continue,
-                    Again::Replaced => {
-                        reading.complete = false;
-                        continue;
-                    }
-                };
-            }
-            if request.deep {
-                deeper(reader, request, reading, one, &mut file, 0)?;
-            }
-            reading.files.push(file);
-        }
-    }
-    Ok(())
+/// A dump under way.
+struct Dumping<'a> {
+    reader: &'a mut Reader,
+    request: &'a Dump,
+    reading: DumpReading,
+    /// The files in flight that were looked into. A message may refer to one two hundred times, and
+    /// each of these would be looked into with all that it refers to itself.
+    looked_into: HashSet<FileId>,
 }
 
 /// One file: a descriptor's, or one in flight.
@@ -164,37 +135,6 @@ struct One<'a> {
     tid: u32,
     fd: u32,
     hops: &'a [FlightHop],
-}
-
-fn one_file(
-    reader: &mut Reader,
-    request: &Dump,
-    reading: &mut DumpReading,
-    one: One<'_>,
-    own_table: Option<u32>,
-) -> Result<File, ReadError> {
-    let (pid, fd) = (request.pid, one.fd);
-    match again(reader, request, reading, one)? {
-        Again::Read(mut file) => {
-            file.tid = own_table;
-            if request.deep {
-                deeper(reader, request, reading, one, &mut file, one.hops.len())?;
-            }
-            Ok(*file)
-        }
-        Again::Closed => {
-            still_there(&reading.process)?;
-            Err(ReadError::NoFile { pid, fd })
-        }
-        Again::Unseen => Err(unseen(&reading.process)),
-        Again::Replaced => Err(ReadError::Replaced { pid, fd }),
-    }
-}
-
-/// Why a thread was not shown: its process has ended, or is kept out of sight.
-fn unseen(process: &Process) -> ReadError {
-    let why = still_there(process).and_then(|()| not_hidden(process));
-    why.err().unwrap_or_else(|| ended(process))
 }
 
 /// What came of reading one file.
@@ -210,29 +150,151 @@ enum Again {
     Replaced,
 }
 
-/// Reads one file until it is whole, some times at most.
-fn again(
-    reader: &mut Reader,
-    request: &Dump,
-    reading: &mut DumpReading,
-    one: One<'_>,
-) -> Result<Again, ReadError> {
-    let mut last = Again::Replaced;
-    for _ in 0..TRIES {
-        let dumped = run(reader, request, reading, one.wire(wire(reader, request)))?;
-        let Some(file) = dumped.files.into_iter().next() else {
-            return Ok(if dumped.ended { Again::Closed } else { Again::Unseen });
-        };
-        if !dumped.changed.is_empty() {
-            continue;
+impl Dumping<'_> {
+    /// The files of some stretches, each read through a thread, and then those again that changed
+    /// while they were read.
+    fn some(&mut self, stretches: &[(u32, Stretch)]) -> Result<(), ReadError> {
+        for (tid, Stretch { tid: own, fds }) in stretches {
+            let (own, tid) = (*own, *tid);
+            let (first_fd, last_fd) = (*fds.start(), *fds.end());
+            let dumped = self.run(DumpRequest { tid, first_fd, last_fd, ..self.wire() })?;
+            // The leader's table is gone when the process ends; a thread may end by itself.
+            if !dumped.ended && own.is_none() {
+                return Err(unseen(&self.reading.process));
+            }
+            self.reading.complete &= dumped.ended;
+            for mut file in dumped.files {
+                file.tid = own;
+                let fd = file.fd.unwrap_or_default();
+                let one = One { tid, fd, hops: &[] };
+                if dumped.changed.contains(&fd) || is_torn(&file) {
+                    file = match self.again(one)? {
+                        Again::Read(now) => File { tid: own, ..*now },
+                        // It was closed meanwhile.
+                        Again::Closed | Again::Unseen => continue,
+                        Again::Replaced => {
+                            self.reading.complete = false;
+                            continue;
+                        }
+                    };
+                }
+                if self.request.deep {
+                    self.deeper(one, &mut file, 0)?;
+                }
+                self.reading.files.push(file);
+            }
         }
-        let torn = is_torn(&file);
-        last = Again::Read(Box::new(file));
-        if !torn {
-            break;
+        Ok(())
+    }
+
+    fn one_file(&mut self, one: One<'_>, own_table: Option<u32>) -> Result<File, ReadError> {
+        let (pid, fd) = (self.request.pid, one.fd);
+        match self.again(one)? {
+            Again::Read(mut file) => {
+                file.tid = own_table;
+                if self.request.deep {
+                    self.deeper(one, &mut file, one.hops.len())?;
+                }
+                Ok(*file)
+            }
+            Again::Closed => {
+                still_there(&self.reading.process)?;
+                Err(ReadError::NoFile { pid, fd })
+            }
+            Again::Unseen => Err(unseen(&self.reading.process)),
+            Again::Replaced => Err(ReadError::Replaced { pid, fd }),
         }
     }
-    Ok(last)
+
+    /// Reads one file until it is whole, some times at most.
+    fn again(&mut self, one: One<'_>) -> Result<Again, ReadError> {
+        let mut last = Again::Replaced;
+        for _ in 0..TRIES {
+            let dumped = self.run(one.wire(self.wire()))?;
+            let Some(file) = dumped.files.into_iter().next() else {
+                return Ok(if dumped.ended { Again::Closed } else { Again::Unseen });
+            };
+            if !dumped.changed.is_empty() {
+                continue;
+            }
+            let torn = is_torn(&file);
+            last = Again::Read(Box::new(file));
+            if !torn {
+                break;
+            }
+        }
+        Ok(last)
+    }
+
+    /// Looks into the sockets and pipes in flight in a file's queues, as deep as it goes, into each
+    /// once.
+    fn deeper(&mut self, one: One<'_>, file: &mut File, depth: usize) -> Result<(), ReadError> {
+        let Some(socket) = &mut file.socket else { return Ok(()) };
+        for queue in socket.queues.iter_mut().flatten() {
+            let name = queue.name;
+            for packet in &mut queue.packets {
+                for (place, flight) in packet.files.iter_mut().enumerate() {
+                    if flight.socket.is_none() && flight.pipe.is_none() {
+                        continue;
+                    }
+                    // That it was not looked into is said of it already.
+                    if depth >= HOPS || flight.id.is_some_and(|id| !self.looked_into.insert(id)) {
+                        continue;
+                    }
+                    let hop = FlightHop { queue: name, packet: packet.index, file: place as u32 };
+                    let hops = [one.hops, &[hop]].concat();
+                    let one = One { hops: &hops, ..one };
+                    // It may have been taken meanwhile, or another one stand in its place.
+                    if let Again::Read(now) = self.again(one)?
+                        && now.id == flight.id
+                    {
+                        *flight = *now;
+                        self.deeper(one, flight, depth + 1)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One request, whose records become files.
+    fn run(&mut self, wire: DumpRequest) -> Result<Dumped, ReadError> {
+        let Self { reader, request, reading, .. } = self;
+        let process = &reading.process;
+        reader.records.clear();
+        let Some(nested) = &mut reader.nested else { return Ok(Dumped::default()) };
+        let done =
+            nested.run(&mut reader.object, wire, &mut reader.records).map_err(could_not_run)?;
+        reading.runs += done.runs;
+        for record in Records::new(&reader.records) {
+            if let Record::Ops(record) = record.map_err(|error| garbled(process, error))? {
+                reader.symbols.learn(&record);
+            }
+        }
+        // Without names the files are shown all the same.
+        let _ = reader.symbols.resolve();
+        let records = Records::new(&reader.records);
+        let name = |ops| reader.symbols.name(ops);
+        let dumped = assemble::dump(records, name, &reader.key, request)
+            .map_err(|error| garbled(process, error))?;
+        if dumped.lost > 0 {
+            let what = "the ring buffer of the BPF program overflowed; please report this as a bug";
+            let lost = io::Error::other(format!("{} records lost", dumped.lost));
+            return Err(failed(what, lost));
+        }
+        Ok(dumped)
+    }
+
+    /// What is asked for, as far as it is the same for all files.
+    fn wire(&self) -> DumpRequest {
+        wire(self.reader, self.request)
+    }
+}
+
+/// Why a thread was not shown: its process has ended, or is kept out of sight.
+fn unseen(process: &Process) -> ReadError {
+    let why = still_there(process).and_then(|()| not_hidden(process));
+    why.err().unwrap_or_else(|| ended(process))
 }
 
 impl One<'_> {
@@ -256,72 +318,6 @@ impl One<'_> {
             ..request
         }
     }
-}
-
-/// Looks into the sockets and pipes in flight in a file's queues, as deep as it goes.
-fn deeper(
-    reader: &mut Reader,
-    request: &Dump,
-    reading: &mut DumpReading,
-    one: One<'_>,
-    file: &mut File,
-    depth: usize,
-) -> Result<(), ReadError> {
-    let Some(socket) = &mut file.socket else { return Ok(()) };
-    for queue in socket.queues.iter_mut().flatten() {
-        let name = queue.name;
-        for packet in &mut queue.packets {
-            for (place, flight) in packet.files.iter_mut().enumerate() {
-                if flight.socket.is_none() && flight.pipe.is_none() {
-                    continue;
-                }
-                // That it lies deeper is said of it already.
-                if depth >= HOPS {
-                    continue;
-                }
-                let hop = FlightHop { queue: name, packet: packet.index, file: place as u32 };
-                let hops = [one.hops, &[hop]].concat();
-                let one = One { hops: &hops, ..one };
-                // It may have been taken meanwhile, or another one stand in its place.
-                if let Again::Read(now) = again(reader, request, reading, one)?
-                    && now.id == flight.id
-                {
-                    *flight = *now;
-                    deeper(reader, request, reading, one, flight, depth + 1)?;
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// One request, whose records become files.
-fn run(
-    reader: &mut Reader,
-    request: &Dump,
-    reading: &mut DumpReading,
-    wire: DumpRequest,
-) -> Result<Dumped, ReadError> {
-    let process = &reading.process;
-    reader.records.clear();
-    let Some(nested) = &mut reader.nested else { return Ok(Dumped::default()) };
-    let done = nested.run(&mut reader.object, wire, &mut reader.records).map_err(could_not_run)?;
-    reading.runs += done.runs;
-    for record in Records::new(&reader.records) {
-        if let Record::Ops(record) = record.map_err(|error| garbled(process, error))? {
-            reader.symbols.learn(&record);
-        }
-    }
-    // Without names the files are shown all the same.
-    let _ = reader.symbols.resolve();
-    let records = Records::new(&reader.records);
-    let dumped = assemble::dump(records, |ops| reader.symbols.name(ops), &reader.key, request)
-        .map_err(|error| garbled(process, error))?;
-    if dumped.lost > 0 {
-        let what = "the ring buffer of the BPF program overflowed; please report this as a bug";
-        return Err(failed(what, io::Error::other(format!("{} records lost", dumped.lost))));
-    }
-    Ok(dumped)
 }
 
 /// What is asked for, as far as it is the same for all files.

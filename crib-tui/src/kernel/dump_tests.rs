@@ -107,9 +107,10 @@ fn many_files_in_flight_are_told_across_runs() {
     let packet = &received(&file).packets[0];
     assert_eq!(packet.file_count, Some(250));
     assert_eq!(packet.files.len(), 250);
-    for file in &packet.files {
-        let pipe = file.pipe.as_ref().unwrap();
-        assert_eq!(pipe.bytes, Some(11));
-        assert_eq!(pipe.queues.as_ref().unwrap()[0].packets[0].payload, b"in the pipe");
-    }
+    let pipes = || packet.files.iter().map(|file| file.pipe.as_ref().unwrap());
+    assert!(pipes().all(|pipe| pipe.bytes == Some(11)));
+    // It is looked into where it is met first.
+    let looked_into: Vec<_> = pipes().map(|pipe| pipe.queues.as_ref()).collect();
+    assert_eq!(looked_into[0].unwrap()[0].packets[0].payload, b"in the pipe");
+    assert!(looked_into[1..].iter().all(Option::is_none));
 }

@@ -60,7 +60,8 @@ pub struct Socket {
     /// Its queues; only a dump reads them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queues: Option<Vec<Queue>>,
-    /// It is a socket in flight, and its queues were not looked into: it lies too deep.
+    /// It is a socket in flight, and its queues were not looked into here: it lies too deep, or is in
+    /// flight elsewhere too, and was looked into there.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub deeper: bool,
 }

@@ -108,3 +108,36 @@ pub fn nested(holder: &mut Holder) -> io::Result<()> {
     }
     Ok(())
 }
+
+/// How often each of some sockets, and a pipe, is in flight in the one before.
+const TIMES: usize = 40;
+
+/// A message with many references to one socket, whose own has as many to another one, and that to a
+/// pipe: few bytes, and tens of thousands of ways to the pipe.
+pub fn repeated(holder: &mut Holder) -> io::Result<()> {
+    let (read, write) = sys::pipe(libc::O_CLOEXEC)?;
+    sys::write(write.as_fd(), b"at the end")?;
+    let mut inner = read;
+    let mut told_inner = json!({
+        "fd": null, "kind": "pipe", "path": format!("pipe:[{}]", ino(&inner)?),
+        "pipe": { "bytes": 10 },
+    });
+    for level in (0..3).rev() {
+        let (sender, receiver) = sys::socketpair(libc::AF_UNIX, libc::SOCK_DGRAM)?;
+        sys::send_files(sender.as_fd(), b"again", &[inner.as_fd(); TIMES])?;
+        let files = vec![told_inner; TIMES];
+        let packet = told::packet_with(b"again", json!({ "files": files }));
+        holder.keep(sender);
+        if level == 0 {
+            add(holder, "flight-repeated", receiver, &[packet]);
+            break;
+        }
+        told_inner = json!({
+            "fd": null, "kind": "socket", "path": format!("socket:[{}]", ino(&receiver)?),
+            "socket": { "family": "unix", "type": "dgram" },
+        });
+        inner = receiver;
+    }
+    holder.keep(write);
+    Ok(())
+}

@@ -61,6 +61,7 @@ pub const QUEUES: &[(&str, Constructor)] = &[
     ("fifo", pipes::fifo),
     ("flight", flight::files),
     ("flight-nested", flight::nested),
+    ("flight-repeated", flight::repeated),
     ("unix-large", large::unix_dgram),
     ("udp-large", large::udp),
     ("netlink-large", large::netlink),
