@@ -9,6 +9,8 @@ pub const CALLS: u32 = 1024;
 pub const STACKS: u32 = 4096;
 /// Copies of the user's stack that are kept, a power of two.
 pub const SNAPSHOTS: u32 = 1024;
+/// Copies that may be written at the same time: no machine has more processors that are all at it.
+pub const WRITERS: u32 = 256;
 /// Bytes of the user's stack that are copied at most, a power of two.
 pub const SNAPSHOT_BYTES: usize = 8192;
 
@@ -32,8 +34,8 @@ pub struct Target {
     pub sp: u32,
     /// Offset of the user's frame pointer.
     pub fp: u32,
-    /// Nothing.
-    pub reserved: u32,
+    /// Offset of the table in `struct task_struct`; 0 where it is not known.
+    pub files: u32,
     /// Offset of the first argument.
     pub argument_0: u32,
     /// Offset of the second argument.
@@ -44,6 +46,10 @@ pub struct Target {
     pub mode: u32,
     /// What stands there where the numbers of system calls are those of [`call`].
     pub native: u64,
+    /// Offset of the first thread in `struct task_struct`; 0 where it is not known.
+    pub leader: u32,
+    /// Nothing.
+    pub reserved: u32,
 }
 
 /// What a system call does with descriptors.
@@ -60,6 +66,8 @@ pub mod call {
     pub const PAIR_AT_3: u32 = 4;
     /// It returns one where the second argument is one of [`DUP_COMMANDS`] (fcntl(2)).
     pub const COMMAND_AT_1: u32 = 5;
+    /// It returns one, which is new unless its two arguments are the same (dup2(2)).
+    pub const COPIES: u32 = 6;
     /// F_DUPFD and F_DUPFD_CLOEXEC.
     pub const DUP_COMMANDS: [u64; 2] = [0, 1030];
 }
@@ -81,10 +89,14 @@ pub struct Opened {
 
 /// The user's registers and the top of the stack at the opening of a descriptor: by these the
 /// callers are found of functions without a frame pointer. Further descriptors use the same place.
+///
+/// It is copied from its beginning to its end, while it may be written. Who writes it begins with the
+/// end and ends with the beginning, and is alone; so where both have the same time, what was copied
+/// between them is of that opening, whole.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct Snapshot {
-    /// [`Opened::time`] of the opening, 0 while this is written.
+    /// [`Opened::time`] of the opening.
     pub begins: u64,
     /// The instruction pointer.
     pub ip: u64,
@@ -96,6 +108,6 @@ pub struct Snapshot {
     pub len: u64,
     /// The stack from its top on.
     pub bytes: [u8; SNAPSHOT_BYTES],
-    /// The time once more: where both are the same, what is between belongs to it.
+    /// The time once more.
     pub ends: u64,
 }

@@ -3,17 +3,19 @@
 
 use core::ffi::c_void;
 use core::mem::MaybeUninit;
+use core::sync::atomic::{Ordering, compiler_fence};
 
 use aya_ebpf::bindings::{BPF_ANY, BPF_F_USER_STACK, BPF_NOEXIST, bpf_pidns_info};
 use aya_ebpf::helpers::generated::{
-    bpf_get_current_pid_tgid, bpf_get_current_task_btf, bpf_get_ns_current_pid_tgid,
-    bpf_get_stackid, bpf_ktime_get_ns, bpf_probe_read_kernel, bpf_probe_read_user,
-    bpf_task_pt_regs,
+    bpf_get_current_pid_tgid, bpf_get_current_task, bpf_get_current_task_btf,
+    bpf_get_ns_current_pid_tgid, bpf_get_stackid, bpf_ktime_get_ns, bpf_probe_read_kernel,
+    bpf_probe_read_user, bpf_task_pt_regs,
 };
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, StackTrace};
-use crib_common::trace::{CALLS as MAX_CALLS, SNAPSHOTS as MAX_SNAPSHOTS, STACKS as MAX_STACKS};
+use crib_common::trace::{CALLS as MAX_CALLS, SNAPSHOTS as MAX_SNAPSHOTS};
 use crib_common::trace::{Opened, Snapshot, Target, call};
+use crib_common::trace::{STACKS as MAX_STACKS, WRITERS as MAX_WRITERS};
 
 /// Who is traced; nobody while the process is 0.
 #[map]
@@ -34,6 +36,10 @@ static STACKS: StackTrace = StackTrace::with_max_entries(MAX_STACKS, 0);
 /// The stacks' own bytes, by the last bits of the descriptor.
 #[map]
 static SNAPSHOTS: Array<Snapshot> = Array::with_max_entries(MAX_SNAPSHOTS, 0);
+
+/// The places of [`SNAPSHOTS`] that are being written. Some kernels lack what else would do for a lock.
+#[map]
+static WRITING: HashMap<u32, u8> = HashMap::with_max_entries(MAX_WRITERS, 0);
 
 /// How many openings could not be noted.
 #[map]
@@ -65,6 +71,12 @@ pub unsafe fn sys_exit(arguments: Arguments) {
     let call = Call { context: arguments.cast(), target, regs };
     match what {
         call::RETURNS => call.note(returned as u32, true),
+        call::COPIES => {
+            let (from, to) = (target.argument_0, target.argument_1);
+            if register(regs, from).is_some_and(|from| register(regs, to) != Some(from)) {
+                call.note(returned as u32, true);
+            }
+        }
         // 0 is what the others of these return, and nobody opens what a shell has open.
         call::MAY_RETURN if returned > 2 && returned < i64::from(i32::MAX) => {
             call.note(returned as u32, false);
@@ -133,6 +145,23 @@ fn traced() -> Option<&'static Target> {
     (target.tgid != 0 && tgid == target.tgid).then_some(target)
 }
 
+/// Whether the running thread's table is the process's own, which is that of the first thread unless it
+/// has ended. In another one the same numbers are other files.
+#[inline(always)]
+fn has_own_table(target: &Target) -> bool {
+    if target.files == 0 || target.leader == 0 {
+        return true;
+    }
+    // SAFETY: the helper takes nothing.
+    let task = unsafe { bpf_get_current_task() };
+    let Some(leader) = register(task, target.leader) else { return false };
+    match register(leader, target.files) {
+        Some(0) => true,
+        Some(table) => register(task, target.files) == Some(table),
+        None => false,
+    }
+}
+
 /// Bytes of the stack that are tried one after the other: all or nothing is copied, and the stack
 /// may end before. Unsafe: `to` must have room for the largest of the sizes.
 macro_rules! first_that_can_be_read {
@@ -165,6 +194,9 @@ impl Call {
     /// Notes a descriptor; `sure` that it is one, it takes the place of what was noted before.
     #[inline(always)]
     fn note(&self, fd: u32, sure: bool) {
+        if !has_own_table(self.target) {
+            return;
+        }
         // SAFETY: the context is this program's own, and the map one of stacks.
         let stack = unsafe {
             let map = (&raw const STACKS).cast_mut().cast::<c_void>();
@@ -189,11 +221,17 @@ impl Call {
         let Some(snapshot) = SNAPSHOTS.get_ptr_mut(fd & (MAX_SNAPSHOTS - 1)) else { return };
         let get = |offset| register(self.regs, offset).unwrap_or(0);
         let sp = get(self.target.sp);
-        // SAFETY: the pointer is to a value of the map, which the kernel keeps for the program.
-        // The times are volatile, so that they stand around the rest in the program too. The
-        // bytes have room for what is read, and a bad address is an error.
+        let place = fd & (MAX_SNAPSHOTS - 1);
+        // Where another CPU writes to the same place, this one's copy is left out.
+        if WRITING.insert(place, 0, u64::from(BPF_NOEXIST)).is_err() {
+            return;
+        }
+        // SAFETY: the pointer is to a value of the map, which the kernel keeps for the program. The
+        // bytes have room for what is read, and a bad address is an error. For the order of the times
+        // see [`Snapshot`]; nothing is moved over the fences.
         unsafe {
-            (&raw mut (*snapshot).begins).write_volatile(0);
+            (&raw mut (*snapshot).ends).write_volatile(time);
+            compiler_fence(Ordering::SeqCst);
             (*snapshot).ip = get(self.target.ip);
             (*snapshot).sp = sp;
             (*snapshot).fp = get(self.target.fp);
@@ -201,9 +239,10 @@ impl Call {
             let from = sp as *const c_void;
             (*snapshot).len =
                 first_that_can_be_read!(to, from, [8192, 6144, 4096, 3072, 2048, 1024, 512, 256]);
-            (&raw mut (*snapshot).ends).write_volatile(time);
+            compiler_fence(Ordering::SeqCst);
             (&raw mut (*snapshot).begins).write_volatile(time);
         }
+        let _ = WRITING.remove(place);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The system calls that make descriptors, and where a call's registers lie.
 
 use crib_common::trace::Target;
-use crib_common::trace::call::{COMMAND_AT_1, MAY_RETURN, PAIR_AT_0, PAIR_AT_3, RETURNS};
+use crib_common::trace::call::{COMMAND_AT_1, COPIES, MAY_RETURN, PAIR_AT_0, PAIR_AT_3, RETURNS};
 
 /// Offsets in `struct pt_regs` (arch/x86/include/uapi/asm/ptrace.h), which is fixed.
 #[cfg(target_arch = "x86_64")]
@@ -13,12 +13,14 @@ pub const REGISTERS: Target = Target {
     ip: 128,
     sp: 152,
     fp: 32, // rbp
-    reserved: 0,
+    files: 0,
     argument_0: 112, // rdi
     argument_1: 104, // rsi
     argument_3: 56,  // r10
     mode: 136,       // cs
     native: 0x33,    // __USER_CS: 64-bit code
+    leader: 0,
+    reserved: 0,
 };
 
 /// Only the function that every descriptor passes is known elsewhere, and needs no registers.
@@ -31,12 +33,14 @@ pub const REGISTERS: Target = Target {
     ip: 0,
     sp: 0,
     fp: 0,
-    reserved: 0,
+    files: 0,
     argument_0: 0,
     argument_1: 0,
     argument_3: 0,
     mode: 0,
     native: 0,
+    leader: 0,
+    reserved: 0,
 };
 
 /// The system calls by number, with what they do.
@@ -48,7 +52,7 @@ pub const TABLE: &[(libc::c_long, u32)] = &[
     (libc::SYS_creat, RETURNS),
     (libc::SYS_open_by_handle_at, RETURNS),
     (libc::SYS_dup, RETURNS),
-    (libc::SYS_dup2, RETURNS),
+    (libc::SYS_dup2, COPIES),
     (libc::SYS_dup3, RETURNS),
     (libc::SYS_fcntl, COMMAND_AT_1),
     (libc::SYS_pipe, PAIR_AT_0),
@@ -74,7 +78,8 @@ pub const TABLE: &[(libc::c_long, u32)] = &[
     (libc::SYS_pidfd_getfd, RETURNS),
     (libc::SYS_userfaultfd, RETURNS),
     (libc::SYS_perf_event_open, RETURNS),
-    (libc::SYS_io_uring_setup, RETURNS),
+    // Where no descriptor is wanted (IORING_SETUP_REGISTERED_FD_ONLY), it returns an index.
+    (libc::SYS_io_uring_setup, MAY_RETURN),
     (libc::SYS_mq_open, RETURNS),
     (libc::SYS_fsopen, RETURNS),
     (libc::SYS_fspick, RETURNS),

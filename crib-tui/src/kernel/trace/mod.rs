@@ -4,12 +4,14 @@ mod calls;
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use aya::maps::{Array, HashMap, MapData, StackTraceMap};
 use aya::programs::{FEntry, RawTracePoint};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use crib_common::trace::{Opened, SNAPSHOTS, Snapshot, Target};
 
+use super::btf;
 use crate::model::ReadError;
 use crate::model::leaks::TracedAt;
 use crate::procfs;
@@ -82,7 +84,7 @@ impl Tracer {
         }
         let mut target: Array<MapData, TargetValue> = take(&mut ebpf, "TARGET").map_err(maps)?;
         let at = attach(&mut ebpf)?;
-        let request = Target { tgid: pid, ..with_namespace(calls::REGISTERS) };
+        let request = Target { tgid: pid, ..with_tables(with_namespace(calls::REGISTERS)) };
         target.set(0, TargetValue(request), 0).map_err(|error| maps(error.into()))?;
         Ok(Self { at, opened, stacks, lost, snapshots, _ebpf: ebpf })
     }
@@ -167,6 +169,15 @@ fn with_namespace(request: Target) -> Target {
     }
 }
 
+/// The request with where a thread's table is found.
+fn with_tables(request: Target) -> Target {
+    let Ok(data) = btf::read(Path::new(btf::VMLINUX)) else { return request };
+    let Ok(kernel) = btf::Btf::parse(&data) else { return request };
+    let member = |path| kernel.member(path).unwrap_or(0);
+    let (files, leader) = (member("task_struct.files"), member("task_struct.group_leader"));
+    Target { files, leader, ..request }
+}
+
 fn take<M>(ebpf: &mut Ebpf, name: &'static str) -> Result<M, EbpfError>
 where
     M: TryFrom<aya::maps::Map, Error = aya::maps::MapError>,
@@ -214,9 +225,15 @@ unsafe impl aya::Pod for TargetValue {}
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsRawFd;
+    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::Ordering::Relaxed;
+    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::kernel::left_out;
+
+    /// Bounds a hang, and measures nothing.
+    const PATIENCE: Duration = Duration::from_secs(20);
 
     #[test]
     fn our_own_openings_are_seen_with_their_stacks() {
@@ -241,5 +258,97 @@ mod tests {
         }
         assert_eq!(tracer.lost(), 0);
         assert!(tracer.opened(1023).is_none());
+    }
+
+    /// Nor what a thread with a table of its own opens under the same number.
+    #[test]
+    fn what_makes_no_descriptor_of_the_process_is_not_noted() {
+        if left_out("what_makes_no_descriptor_of_the_process_is_not_noted") {
+            return;
+        }
+        let tracer = Tracer::start(std::process::id(), Some(1024)).unwrap();
+        let file = std::fs::File::open("/dev/null").unwrap();
+        // Where nobody else's are.
+        let copy = |least| rustix::io::fcntl_dupfd_cloexec(&file, least).unwrap();
+        let noted = copy(901);
+        let fd = noted.as_raw_fd();
+        let opened = tracer.opened(fd as u32).expect("it was seen");
+        // SAFETY: the descriptor is ours, and stays what it is.
+        assert_eq!(unsafe { libc::dup2(fd, fd) }, fd);
+        assert_eq!(tracer.opened(fd as u32), Some(opened));
+        let theirs = std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                // SAFETY: from here on this thread's table is its own, and nobody else's.
+                assert_eq!(unsafe { libc::unshare(libc::CLONE_FILES) }, 0);
+                drop(copy(fd));
+                copy(951).as_raw_fd()
+            });
+            thread.join().unwrap()
+        });
+        assert_eq!(tracer.opened(fd as u32), Some(opened));
+        assert_eq!(tracer.opened(theirs as u32), None);
+        assert_eq!(copy(theirs).as_raw_fd(), theirs, "nobody else has it");
+        assert!(tracer.opened(theirs as u32).is_some());
+    }
+
+    /// Turns between two openings.
+    const PAUSE: u32 = 10;
+
+    /// Where a mark stands on a copied stack, in parts of so many bytes.
+    fn marked(snapshot: &Snapshot, mark: u8) -> Vec<bool> {
+        snapshot.bytes.chunks(64).map(|part| part.iter().all(|&byte| byte == mark)).collect()
+    }
+
+    /// One thread opens the same number with one mark on its stack or the other, as fast as it can.
+    #[test]
+    fn a_copy_of_a_stack_that_changes_meanwhile_is_not_taken_for_one() {
+        if left_out("a_copy_of_a_stack_that_changes_meanwhile_is_not_taken_for_one") {
+            return;
+        }
+        let tracer = Tracer::start(std::process::id(), Some(1024)).unwrap();
+        let stop = AtomicBool::new(false);
+        let both = AtomicBool::new(false);
+        let snapshot = |fd| tracer.opened(fd).and_then(|opened| tracer.snapshot(fd, &opened));
+        let (mut taken, mut mixed) = (0, 0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut on_the_stack = [0_u8; 7000];
+                let mut open_with = |mark| {
+                    on_the_stack.fill(mark);
+                    std::hint::black_box(&mut on_the_stack);
+                    drop(std::fs::File::open("/dev/null"));
+                    // Else none would be there for long enough to be met.
+                    (0..PAUSE).for_each(|_| std::hint::spin_loop());
+                };
+                while !stop.load(Relaxed) {
+                    open_with(0xaa);
+                    if both.load(Relaxed) {
+                        open_with(0xbb);
+                    }
+                }
+            });
+            // Where the mark is while nothing changes.
+            let start = Instant::now();
+            let mut found = None;
+            while found.is_none() && start.elapsed() < PATIENCE {
+                let mut fds = (0..64).filter_map(|fd| Some((fd, marked(&*snapshot(fd)?, 0xaa))));
+                found = fds.find(|(_, marked)| marked.contains(&true));
+            }
+            both.store(true, Relaxed);
+            let (fd, place) = found.unwrap_or_default();
+            while taken < 100_000 && start.elapsed() < PATIENCE {
+                let Some(snapshot) = snapshot(fd) else { continue };
+                let is_there = |mark| {
+                    let there = marked(&snapshot, mark);
+                    place.iter().zip(there).any(|(&place, there)| place && there)
+                };
+                let (one, other) = (is_there(0xaa), is_there(0xbb));
+                taken += u32::from(one || other);
+                mixed += u32::from(one && other);
+            }
+            stop.store(true, Relaxed);
+        });
+        assert!(taken > 0);
+        assert_eq!(mixed, 0, "of {taken}");
     }
 }
