@@ -123,6 +123,24 @@ fn connections_that_were_accepted_are_one_group() {
     a_leak("accepted", &[], "socket", accepted);
 }
 
+/// Each has a label of its own, and no other file has it.
+#[test]
+fn leaked_connections_to_many_hosts_are_one_group() {
+    let test = "leaked_connections_to_many_hosts_are_one_group";
+    needs_bpf!("leaked_connections_to_many_hosts_are_one_group");
+    let document = a_leak("hosts", &[], "socket", |label| label == "inet dgram udp *:5353");
+    names_its_opener(test, &document, "workload", "leak_a_socket");
+}
+
+#[test]
+fn leaked_files_in_many_directories_are_one_group() {
+    let test = "leaked_files_in_many_directories_are_one_group";
+    needs_bpf!("leaked_files_in_many_directories_are_one_group");
+    let below = |label: &str| label.starts_with('/') && label.ends_with("/*");
+    let document = a_leak("directories", &[], "regular", below);
+    names_its_opener(test, &document, "workload", "leak_a_file");
+}
+
 #[test]
 fn a_leak_is_found_among_sockets_that_come_and_go() {
     needs_bpf!("a_leak_is_found_among_sockets_that_come_and_go");

@@ -119,6 +119,22 @@ fn program(name: &str, dir: &Path, limit: u64) -> io::Result<Turn> {
             open.leaked.push(leak_a_file(&dir.join(format!("log-{turn}.txt")))?);
             Ok(())
         }),
+        // One socket a turn, each connected to another host.
+        "hosts" => Box::new(|turn, open| {
+            let host = std::net::Ipv4Addr::from_bits(0x7f01_0000 + turn as u32);
+            let socket = UdpSocket::from(leak_a_socket()?);
+            socket.connect((host, 5353))?;
+            open.leaked.push(socket.into());
+            Ok(())
+        }),
+        // One file a turn, each in a directory of its own, without a number in its name.
+        "directories" => Box::new(move |turn, open| {
+            let letter = |at: u32| char::from(b'g' + (turn / 16_u64.pow(at) % 16) as u8);
+            let directory = dir.join((0..4).map(letter).collect::<String>());
+            std::fs::create_dir(&directory)?;
+            open.leaked.push(leak_a_file(&directory.join("data"))?);
+            Ok(())
+        }),
         // One connection a turn, of which the client has closed its end.
         "accepted" => {
             let listener = TcpListener::bind("127.0.0.1:0")?;

@@ -187,6 +187,7 @@ mod tests {
             stack_opened: None,
             examples: Vec::new(),
             opener: None,
+            is_wider: false,
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use super::groups::{Course, GroupKey, Groups, OpenerId};
+use super::groups::{Course, GroupKey, Groups, OpenerId, wider};
 use super::suspicion::judge;
 use super::{File, FilesTable, Kind, Process, Source, Text, TrackedFile};
 
@@ -106,6 +106,9 @@ pub struct LeakGroup {
     /// Which stack that is.
     #[serde(skip)]
     pub opener: Option<OpenerId>,
+    /// Its files have several labels, and less in common ([`wider`]).
+    #[serde(skip)]
+    pub is_wider: bool,
 }
 
 /// A place in a program's call stack.
@@ -161,21 +164,40 @@ impl Leaks {
         time: SystemTime,
         traced: Option<Traced>,
     ) -> Self {
-        let whole = judged(groups, table, |key| (key.kind, key.label.clone(), None));
-        let mut parts: HashMap<(Kind, Text), Vec<LeakGroup>> = HashMap::new();
-        if traced.is_some() {
-            for part in judged(groups, table, |key| (key.kind, key.label.clone(), key.opener)) {
-                parts.entry((part.kind, part.label.clone())).or_default().push(part);
+        let view = View { groups, table, traced: traced.is_some() };
+        let (mut found, mut per_second) = (Vec::new(), 0.0);
+        let mut cleared = HashMap::new();
+        for Judged { shown, grows } in view.judge(|key| Some(key.label.clone())) {
+            if shown.iter().any(|group| group.suspected) {
+                found.extend(shown);
+                per_second += grows;
+            } else {
+                let named = |group: LeakGroup| ((group.kind, group.label.clone()), group);
+                cleared.extend(shown.into_iter().map(named));
             }
         }
-        let mut found = Vec::new();
-        let mut per_second = 0.0;
-        for group in whole {
-            let parts = parts.remove(&(group.kind, group.label.clone())).unwrap_or_default();
-            let (shown, grows) = shown(group, parts);
-            found.extend(shown);
-            per_second += grows;
+        // What no group shows by itself may be seen of several: the narrowest first.
+        for width in (0..=wider::MOST).rev() {
+            let labels = view.wider(width, &cleared);
+            if labels.is_empty() {
+                continue;
+            }
+            let label = |key: &GroupKey| labels.get(&(key.kind, key.label.clone())).cloned();
+            for Judged { mut shown, grows } in view.judge(label) {
+                if shown.iter().all(|group| !group.suspected) {
+                    continue;
+                }
+                let of = shown.first().map(|group| (group.kind, group.label.clone()));
+                cleared.retain(|(kind, label), _| {
+                    let wide = labels.get(&(*kind, label.clone()));
+                    wide.is_none_or(|wide| of.as_ref() != Some(&(*kind, wide.clone())))
+                });
+                shown.iter_mut().for_each(|group| group.is_wider = true);
+                found.extend(shown);
+                per_second += grows;
+            }
         }
+        found.extend(cleared.into_values());
         sort(&mut found);
         let fd_count = table.open as u64;
         let limit = table.process.fd_limit;
@@ -199,33 +221,97 @@ impl Leaks {
 /// What groups of a report are told apart by.
 type Part = (Kind, Text, Option<OpenerId>);
 
-/// The groups, put together by a part of what they have in common, each with what the rule says
-/// of it.
-fn judged(groups: &Groups, table: &FilesTable, part: impl Fn(&GroupKey) -> Part) -> Vec<LeakGroup> {
-    let now = groups.timeline().now();
-    let mut examples = examples(table, &part);
-    let group = |(key, course): (Part, Course)| {
-        let verdict = judge(&course, groups.timeline(), groups.ages());
-        let examples = examples.remove(&key).unwrap_or_default();
-        let (kind, label, opener) = key;
-        LeakGroup {
-            kind,
-            label,
-            count: course.count,
-            opened: course.opened,
-            closed: course.closed,
-            per_second: verdict.per_second,
-            oldest_seconds: course.oldest.map(|since| now.saturating_sub(since).as_secs_f64()),
-            suspected: verdict.suspected,
-            stack: None,
-            stack_opened: opener.map(|_| course.opened),
-            examples,
-            opener,
+/// The least by which groups grow together that may be suspected together ([`judge`], where none of
+/// their files are closed): what spares looking at most of them.
+const LEAST_GROWTH: i64 = 8;
+
+/// What a report is made of.
+#[derive(Clone, Copy)]
+struct View<'a> {
+    groups: &'a Groups,
+    table: &'a FilesTable,
+    /// Whether openings are traced, so that groups can be parted by opener.
+    traced: bool,
+}
+
+/// A group as it is shown (see [`with_openers`]).
+struct Judged {
+    shown: Vec<LeakGroup>,
+    /// By how many files a second what is suspected of it grows.
+    grows: f64,
+}
+
+impl View<'_> {
+    /// The groups, put together by kind and what `label` says of them, each with what the rule says
+    /// of it; those without a label are left out.
+    fn judge(self, label: impl Fn(&GroupKey) -> Option<Text>) -> Vec<Judged> {
+        let whole = self.judged(|key| Some((key.kind, label(key)?, None)));
+        let mut parts: HashMap<(Kind, Text), Vec<LeakGroup>> = HashMap::new();
+        if self.traced {
+            for part in self.judged(|key| Some((key.kind, label(key)?, key.opener))) {
+                parts.entry((part.kind, part.label.clone())).or_default().push(part);
+            }
         }
-    };
-    // A group that all its files have left for another one says nothing.
-    let says_something = |group: &LeakGroup| group.count + group.opened + group.closed > 0;
-    groups.by(&part).into_iter().map(group).filter(says_something).collect()
+        let judged = |group: LeakGroup| {
+            let parts = parts.remove(&(group.kind, group.label.clone())).unwrap_or_default();
+            let (shown, grows) = shown(group, parts);
+            Judged { shown, grows }
+        };
+        whole.into_iter().map(judged).collect()
+    }
+
+    fn judged(self, part: impl Fn(&GroupKey) -> Option<Part>) -> Vec<LeakGroup> {
+        let Self { groups, table, .. } = self;
+        let now = groups.timeline().now();
+        let mut examples = examples(table, &part);
+        let group = |(key, course): (Part, Course)| {
+            let verdict = judge(&course, groups.timeline(), groups.ages());
+            let examples = examples.remove(&key).unwrap_or_default();
+            let (kind, label, opener) = key;
+            LeakGroup {
+                kind,
+                label,
+                count: course.count,
+                opened: course.opened,
+                closed: course.closed,
+                per_second: verdict.per_second,
+                oldest_seconds: course.oldest.map(|since| now.saturating_sub(since).as_secs_f64()),
+                suspected: verdict.suspected,
+                stack: None,
+                stack_opened: opener.map(|_| course.opened),
+                examples,
+                opener,
+                is_wider: false,
+            }
+        };
+        // A group that all its files have left for another one says nothing.
+        let says_something = |group: &LeakGroup| group.count + group.opened + group.closed > 0;
+        groups.some_by(&part).into_iter().map(group).filter(says_something).collect()
+    }
+
+    /// The labels of some width that groups have in common which were cleared by themselves, where
+    /// there are several and they grow enough.
+    fn wider(
+        self,
+        width: usize,
+        cleared: &HashMap<(Kind, Text), LeakGroup>,
+    ) -> HashMap<(Kind, Text), Text> {
+        let mut sums: HashMap<(Kind, Text), (usize, i64)> = HashMap::new();
+        let mut labels = HashMap::new();
+        for ((kind, label), group) in cleared {
+            let key = GroupKey { kind: *kind, label: label.clone(), netns: None, opener: None };
+            let Some(wide) = wider::wider(&key, width) else { continue };
+            let (several, growth) = sums.entry((*kind, wide.clone())).or_default();
+            *several += 1;
+            *growth += group.opened as i64 - group.closed as i64;
+            labels.insert((*kind, label.clone()), wide);
+        }
+        labels.retain(|(kind, _), wide| {
+            let sum = sums.get(&(*kind, wide.clone()));
+            sum.is_some_and(|&(several, growth)| several > 1 && growth >= LEAST_GROWTH)
+        });
+        labels
+    }
 }
 
 /// A group as it is shown (see [`with_openers`]), and by how many files a second what is suspected
@@ -281,6 +367,7 @@ fn together(one: LeakGroup, other: LeakGroup) -> LeakGroup {
         stack_opened: None,
         examples,
         opener: None,
+        is_wider: one.is_wider,
     }
 }
 
@@ -300,7 +387,10 @@ fn sort(groups: &mut [LeakGroup]) {
 
 /// The files of each group that were opened first during the watch; before it, where there are no
 /// others.
-fn examples(table: &FilesTable, part: &impl Fn(&GroupKey) -> Part) -> HashMap<Part, Vec<File>> {
+fn examples(
+    table: &FilesTable,
+    part: &impl Fn(&GroupKey) -> Option<Part>,
+) -> HashMap<Part, Vec<File>> {
     // The groups' keys are many fewer than the files.
     let mut found: HashMap<usize, Vec<&TrackedFile>> = HashMap::new();
     for row in table.rows.iter().filter(|row| !row.is_closed()) {
@@ -314,7 +404,8 @@ fn examples(table: &FilesTable, part: &impl Fn(&GroupKey) -> Part) -> HashMap<Pa
     let mut parts: HashMap<Part, Vec<&TrackedFile>> = HashMap::new();
     for (group, rows) in found {
         let Some(key) = table.groups.get(group) else { continue };
-        parts.entry(part(key)).or_default().extend(rows);
+        let Some(part) = part(key) else { continue };
+        parts.entry(part).or_default().extend(rows);
     }
     parts
         .into_iter()
@@ -367,6 +458,7 @@ mod tests {
             stack_opened: opener.map(|_| opened),
             examples: Vec::new(),
             opener: opener.map(OpenerId),
+            is_wider: false,
         }
     }
 

@@ -7,8 +7,11 @@ use crate::model::{Family, File, Socket, State, Text};
 
 /// What stands for a number that was folded.
 const FOLDED: u8 = b'*';
-/// From how many digits on a hexadecimal number is folded: the groups of a UUID, hashes.
-const HEX_DIGITS: usize = 4;
+/// From how many parts on, of digits and of letters in turn, a word is taken for a hexadecimal number.
+/// Of fewer it may be a letter and a number: `f100`.
+const HEX_PARTS: usize = 3;
+/// The lengths of a UUID's parts, and of the dashes between them.
+const UUID: [usize; 9] = [8, 1, 4, 1, 4, 1, 4, 1, 12];
 /// Ports from here on are given out to connections (net.ipv4.ip_local_port_range).
 const FIRST_EPHEMERAL_PORT: u16 = 32_768;
 
@@ -93,18 +96,25 @@ pub fn directory(label: &[u8]) -> Option<&[u8]> {
     label.starts_with(b"/").then(|| &label[..=slash])
 }
 
-/// Replaces each decimal number, and each hexadecimal one of four digits and more, by `*`.
+/// Replaces each UUID, decimal number, and hexadecimal number by `*`. Whatever their length: numbers
+/// that are counted get longer, and are of the same file.
 fn fold(path: &[u8]) -> Vec<u8> {
     let mut folded = Vec::with_capacity(path.len());
-    for run in path.chunk_by(|a, b| a.is_ascii_alphanumeric() == b.is_ascii_alphanumeric()) {
-        let hex = run.len() >= HEX_DIGITS
-            && run.iter().all(u8::is_ascii_hexdigit)
-            && run.iter().any(u8::is_ascii_digit);
-        if hex {
+    let same = |a: &u8, b: &u8| a.is_ascii_alphanumeric() == b.is_ascii_alphanumeric();
+    let mut runs = path.chunk_by(same);
+    while let Some(run) = runs.clone().next() {
+        if is_uuid(runs.clone()) {
+            folded.push(FOLDED);
+            runs.nth(UUID.len() - 1);
+            continue;
+        }
+        runs.next();
+        let parts = || run.chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit());
+        if run.iter().all(u8::is_ascii_hexdigit) && parts().count() >= HEX_PARTS {
             folded.push(FOLDED);
             continue;
         }
-        for part in run.chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit()) {
+        for part in parts() {
             if part[0].is_ascii_digit() {
                 folded.push(FOLDED);
             } else {
@@ -113,6 +123,15 @@ fn fold(path: &[u8]) -> Vec<u8> {
         }
     }
     folded
+}
+
+/// Whether a UUID stands in front (RFC 9562): hexadecimal digits, in parts of these lengths.
+fn is_uuid<'a>(mut runs: impl Iterator<Item = &'a [u8]>) -> bool {
+    UUID.iter().enumerate().all(|(at, &len)| {
+        let Some(run) = runs.next() else { return false };
+        let dash = at % 2 == 1;
+        run.len() == len && if dash { run == b"-" } else { run.iter().all(u8::is_ascii_hexdigit) }
+    })
 }
 
 #[cfg(test)]
@@ -128,9 +147,21 @@ mod tests {
     fn numbers_are_folded() {
         assert_eq!(folded("/var/log/app-2026-11-23.log.17"), "/var/log/app-*-*-*.log.*");
         assert_eq!(folded("pipe:[4711]"), "pipe:[*]");
-        assert_eq!(folded("/tmp/1b4e28ba-2fa1-11d2-883f-0016d3cca427"), "/tmp/*-*-*-*-*");
+        assert_eq!(folded("/tmp/1b4e28ba-2fa1-11d2-883f-0016d3cca427.json"), "/tmp/*.json");
+        assert_eq!(folded("/tmp/1b4e28ba-beef-11d2-883f"), "/tmp/*-beef-*-*f");
         assert_eq!(folded("/cache/00ff00ff00/deadbeef"), "/cache/*/deadbeef");
         assert_eq!(folded(""), "");
+    }
+
+    /// Else a leak of numbered files would be two groups, of which one has stopped to grow.
+    #[test]
+    fn a_number_that_gets_longer_stays_the_same() {
+        for prefix in ["f", "cafe", "z", "a-", "", "x1y"] {
+            for suffix in ["", "a", ".log", "f0f"] {
+                let name = |number: u32| folded(&format!("/tmp/{prefix}{number}{suffix}"));
+                assert!((10..20_000).step_by(7).all(|number| name(number) == name(9)), "{prefix}");
+            }
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod label;
 mod summary;
 #[cfg(test)]
 mod tests;
+pub mod wider;
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU8;
@@ -136,10 +137,18 @@ impl Groups {
         &self,
         part: impl Fn(&GroupKey) -> K,
     ) -> Vec<(K, Course)> {
+        self.some_by(|key| Some(part(key)))
+    }
+
+    /// The same, without those that have no such part.
+    pub fn some_by<K: Clone + Eq + std::hash::Hash>(
+        &self,
+        part: impl Fn(&GroupKey) -> Option<K>,
+    ) -> Vec<(K, Course)> {
         let mut places = HashMap::new();
         let mut sums: Vec<(K, Course)> = Vec::new();
         for group in &self.groups {
-            let key = part(&group.key);
+            let Some(key) = part(&group.key) else { continue };
             let place = *places.entry(key.clone()).or_insert_with(|| {
                 sums.push((key, Course::default()));
                 sums.len() - 1

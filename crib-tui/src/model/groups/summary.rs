@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Course, GroupKey, Groups, OpenerId, Timeline};
+use super::{Course, GroupKey, Groups, OpenerId, Timeline, wider};
 use crate::model::suspicion::judge;
 use crate::model::{Kind, Text};
 
@@ -49,6 +49,8 @@ impl Grouping {
 pub enum GroupName {
     /// Files of one kind for one purpose.
     Label(Kind, Text),
+    /// Files of one kind for several purposes (see [`super::wider`]).
+    Wider(Kind, Text),
     /// Files of one kind.
     Kind(Kind),
     /// Files that one call opened; none for those of which nobody has seen it.
@@ -72,6 +74,7 @@ impl GroupName {
     pub fn holds(&self, key: &GroupKey) -> bool {
         match self {
             Self::Label(kind, label) => key.kind == *kind && key.label == *label,
+            Self::Wider(kind, label) => key.kind == *kind && wider::takes_in(label, key),
             Self::Kind(kind) => key.kind == *kind,
             Self::Opener(opener) => key.opener == *opener,
             Self::Namespace(netns) => key.netns == *netns,

@@ -171,7 +171,7 @@ pub fn label(group: &GroupName, frames: &Frames, glyphs: &Glyphs) -> String {
             Some(frames) => calls(frames, glyphs),
             None => plain(group),
         },
-        GroupName::Label(_, label) if glyphs.ascii => {
+        GroupName::Label(_, label) | GroupName::Wider(_, label) if glyphs.ascii => {
             format!(
                 "{} {}",
                 plain(group).split(' ').next().unwrap_or_default(),
@@ -185,7 +185,9 @@ pub fn label(group: &GroupName, frames: &Frames, glyphs: &Glyphs) -> String {
 /// The same without the functions' names.
 fn plain(group: &GroupName) -> String {
     match group {
-        GroupName::Label(kind, label) => format!("{} {label}", kind.name()),
+        GroupName::Label(kind, label) | GroupName::Wider(kind, label) => {
+            format!("{} {label}", kind.name())
+        }
         GroupName::Kind(kind) => kind.name().to_owned(),
         GroupName::Opener(Some(OpenerId(number))) => format!("stack {number}"),
         GroupName::Opener(None) => "not seen when it was opened".to_owned(),

@@ -111,7 +111,8 @@ fn link(group: &LeakGroup, glyphs: &Glyphs) -> SheetLine<LeakLink> {
         &group.oldest_seconds.map(|age| Seconds(age).to_string()).unwrap_or_default(),
         &format!("{} {}", group.kind.name(), name(&group.label, glyphs)),
     );
-    SheetLine::Link(LeakLink::Group(GroupName::Label(group.kind, group.label.clone())), text)
+    let name = if group.is_wider { GroupName::Wider } else { GroupName::Label };
+    SheetLine::Link(LeakLink::Group(name(group.kind, group.label.clone())), text)
 }
 
 fn row(fds: &str, opened: &str, closed: &str, growth: &str, oldest: &str, group: &str) -> String {
