@@ -83,6 +83,7 @@ lints! {
     close_wait {
         "close-wait": ["close-wait"];
         "close-wait-unread": ["close-wait-unread", "unread-unpolled"];
+        "close-wait-answered": [];
         "established": [];
     }
     tcp_closed_held {
@@ -291,7 +292,7 @@ fn a_list_for_people_has_all_three_texts() {
 fn the_live_table_marks_what_is_in_trouble_and_lists_it() {
     needs_loops!("the_live_table_marks_what_is_in_trouble_and_lists_it");
     let pid = workload().pid().to_string();
-    let mut terminal = Terminal::start(&["-p", &pid, "--source", "bpf", "-d", "200ms"], 140, 60);
+    let mut terminal = Terminal::start(&["-p", &pid, "--source", "bpf", "-d", "200ms"], 140, 120);
     let marked = |label: &str| {
         let fd = workload().file(label).fd.to_string();
         move |screen: &str| {
@@ -399,6 +400,11 @@ fn procfs_finds_no_more_than_bpf() {
     for file in workload().files() {
         let found = found_at(&document, &file.fd.into());
         let bpf = found_at(self::document(), &file.fd.into());
+        // When the last acknowledgement came it does not tell.
+        if file.label == "close-wait-answered" {
+            assert!(found.is_subset(&names(&["close-wait"])), "{found:?}");
+            continue;
+        }
         assert!(found.is_subset(&bpf), "{}: {found:?} and {bpf:?}", file.label);
     }
     // How long an accept queue is, a module tells that a kernel may lack (CONFIG_INET_TCP_DIAG);

@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -42,6 +44,18 @@ pub fn close_wait(holder: &mut Holder) -> io::Result<()> {
         holder.add("socket", label, server, json!({}));
         holder.keep(client);
     }
+    let (client, server) = connection()?;
+    client.shutdown(Shutdown::Write)?;
+    wait_for_state(server.as_fd(), TCP_CLOSE_WAIT)?;
+    let mut answers = server.try_clone()?;
+    holder.add("socket", "close-wait-answered", server, json!({}));
+    holder.keep(client);
+    thread::spawn(move || -> io::Result<()> {
+        loop {
+            answers.write_all(b"again")?;
+            thread::sleep(Duration::from_millis(300));
+        }
+    });
     let (client, server) = connection()?;
     holder.add("socket", "established", server, json!({}));
     holder.add("socket", "established-client", client, json!({}));

@@ -7,6 +7,10 @@ use std::time::Duration;
 use super::tcp::is_over;
 use crate::model::{File, FileKey, Maybe, Tcp, Text};
 
+/// After which time what TCP knows of a connection is read again, whatever it was: less than what
+/// lints call long ([`super::LONG`]).
+const READ_AGAIN: Duration = Duration::from_secs(3);
+
 /// What was read beside the files of one reading, for lints. Most often there is nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Beside {
@@ -20,6 +24,8 @@ struct KnownTcp {
     ino: Maybe<u64>,
     /// Whether it was in CLOSE-WAIT already, with nothing left to send.
     over: bool,
+    /// How long ago it was read.
+    ago: Duration,
     tcp: Box<Tcp>,
 }
 
@@ -42,7 +48,7 @@ impl Beside {
         self.tcp.extend(files.into_iter().filter_map(|mut file| {
             let over = is_over(&file);
             let tcp = file.socket.as_mut()?.tcp.take()?;
-            Some((file.key(), KnownTcp { ino: file.ino, over, tcp }))
+            Some((file.key(), KnownTcp { ino: file.ino, over, ago: Duration::ZERO, tcp }))
         }));
     }
 
@@ -58,13 +64,17 @@ impl Beside {
     }
 
     /// Takes over what was known before of a connection that is over but for being closed: all that
-    /// changes of it is how long ago the last packet came. False where it has to be read again.
+    /// changes of it is how long ago the last packet came. False where it has to be read again, as
+    /// from time to time: the process may go on to send, and be done with that by each reading.
     pub fn age_tcp(&mut self, before: &Self, file: &File, passed: Duration) -> bool {
-        let known = before.known(file).filter(|known| known.over && is_over(file));
-        let Some(known) = known else { return false };
+        let Some(known) = before.known(file) else { return false };
+        let ago = known.ago.saturating_add(passed);
+        if !known.over || !is_over(file) || ago >= READ_AGAIN {
+            return false;
+        }
         let last_ack = known.tcp.last_ack.map(|last_ack| last_ack.saturating_add(passed));
         let tcp = Box::new(Tcp { last_ack, ..Tcp::clone(&known.tcp) });
-        self.tcp.insert(file.key(), KnownTcp { tcp, ..*known });
+        self.tcp.insert(file.key(), KnownTcp { tcp, ago, ..*known });
         true
     }
 
@@ -156,6 +166,9 @@ mod tests {
         };
         let over = state(CLOSE_WAIT, 0);
         assert_eq!(kept(&known(over.clone()), &over), Some(Duration::from_secs(62)));
+        let mut aged = Beside::default();
+        assert!(aged.age_tcp(&known(over.clone()), &over, Duration::from_secs(2)));
+        assert_eq!(kept(&aged, &over), None, "it may have sent since");
         let sending = state(CLOSE_WAIT, 5);
         assert_eq!(kept(&known(over.clone()), &sending), None, "it may be retransmitting");
         assert_eq!(kept(&known(sending), &over), None);

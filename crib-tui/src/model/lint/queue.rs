@@ -41,7 +41,7 @@ pub(super) const UNREAD_UNPOLLED: Rule = Rule {
         let shared = subject.file.refs.is_some_and(|refs| refs > 1);
         let shared = if shared { "; others that share it were not looked at" } else { "" };
         Some(format!(
-            "{} unread, of which nothing was taken for {} at least, in none of the process's \
+            "{} unread, which no reading saw get less for {} at least, in none of the process's \
              epoll instances{shared}",
             amount(subject.file, queued),
             time(lasted)
@@ -100,7 +100,7 @@ pub(super) const FILES_IN_FLIGHT: Rule = Rule {
     seen: |subject| {
         let (lasted, files) = in_flight(subject)?;
         Some(format!(
-            "{} in flight in its queue, of which nothing was taken for {} at least",
+            "{} in flight in its queue, of which no reading saw anything taken for {} at least",
             count(files, "file"),
             time(lasted)
         ))

@@ -120,7 +120,7 @@ pub(super) fn of_tcp(file: &File) -> Option<&Socket> {
 }
 
 /// How long the connection has been in CLOSE-WAIT, and how many bytes are unread. A process that
-/// is still sending is not done with it.
+/// is still sending is not done with it: what it sends is acknowledged, where it does not wait.
 fn close_wait(subject: &Subject<'_>) -> Option<(Duration, u64)> {
     let socket = of_tcp(subject.file).filter(|socket| socket.state == Some(super::CLOSE_WAIT))?;
     let unread = socket.recv.and_then(|recv| recv.payload)?;
@@ -130,7 +130,11 @@ fn close_wait(subject: &Subject<'_>) -> Option<(Duration, u64)> {
     }
     // The packet that closed it was an acknowledgement, too: since the last one came, it has been
     // in this state at least.
-    let quiet = subject.tcp().and_then(|tcp| tcp.last_ack).filter(|&quiet| quiet >= LONG);
+    let acknowledged = subject.tcp().and_then(|tcp| tcp.last_ack);
+    if unread == 0 && acknowledged.is_some_and(|ago| ago < LONG) {
+        return None;
+    }
+    let quiet = acknowledged.filter(|&quiet| quiet >= LONG);
     let lasted = subject.long(|timing| timing.close_wait).max(quiet)?;
     Some((lasted, unread))
 }
@@ -172,7 +176,7 @@ pub fn needs_details(file: &File) -> bool {
 }
 
 /// Whether a connection is in CLOSE-WAIT and nothing is left to send: no packet comes any more that
-/// says anything new.
+/// says anything new, unless the process goes on to send.
 pub(super) fn is_over(file: &File) -> bool {
     of_tcp(file).is_some_and(|socket| {
         socket.state == Some(super::CLOSE_WAIT)

@@ -122,6 +122,13 @@ fn close_wait_for_long() {
     let mut answering = wait(0);
     answering.socket.as_mut().unwrap().send = queued(1, 5);
     assert_eq!(timed(&answering, lasts(60)), NOTHING);
+    // Or was a moment ago, and is between two answers.
+    let given = |seconds| {
+        let (tcp, timing) = (quiet(seconds), lasts(60));
+        found(&wait(0), Given { tcp: Some(&tcp), timing: Some(&timing), ..Given::default() })
+    };
+    assert_eq!(given(4), NOTHING);
+    assert_eq!(given(5), ["close-wait"]);
     // Whether something is unread is not known.
     let mut unknown = wait(0);
     unknown.socket.as_mut().unwrap().recv = None;
