@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -304,6 +304,19 @@ fn a_socket_that_no_table_has_still_tells_its_protocol() {
     assert_eq!(socket.family.unwrap().name(), "inet6");
     assert_eq!(socket.protocol.unwrap().name(), "tcp");
     assert_eq!((socket.state, socket.local, socket.recv), (None, None, None));
+}
+
+/// The table of unix sockets has names as they are, whoever gave them.
+#[test]
+fn the_name_of_a_unix_socket_makes_no_other_socket_look_like_one() {
+    let unbound = new_socket(AddressFamily::INET, SocketType::STREAM);
+    let ino = fs::metadata(format!("/proc/self/fd/{}", unbound.as_raw_fd())).unwrap().ino();
+    let name = format!("x\nffff: 00000002 00000000 00010000 0001 01 {ino} /run/evil.sock");
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
+    let _hostile = UnixDatagram::bind_addr(&address).unwrap();
+    let socket = row(&unbound).socket.unwrap();
+    assert_eq!(socket.family.unwrap().name(), "inet");
+    assert_eq!((socket.state, socket.local), (None, None));
 }
 
 #[test]

@@ -38,19 +38,19 @@ const UNIX_DIAG_SHUTDOWN: u16 = 6;
 /// UDIAG_SHOW_NAME, _PEER, _RQLEN and _MEMINFO.
 const UNIX_SHOW: u32 = 0x01 | 0x04 | 0x10 | 0x20;
 
-/// Adds what the kernel tells to the sockets that are known. What it refuses to tell stays
-/// unknown.
-pub fn refine(sockets: &mut ByIno) {
+/// Adds what the kernel tells to the sockets that are known, unix sockets and others. What it
+/// refuses to tell stays unknown.
+pub fn refine(others: &mut ByIno, unix_sockets: &mut ByIno) {
     for family in [libc::AF_INET, libc::AF_INET6] {
         for protocol in [libc::IPPROTO_TCP, libc::IPPROTO_UDP] {
             let request = inet_request(family as u8, protocol as u8);
             let _ = dump(&request, &mut |message| {
-                inet(message, sockets);
+                inet(message, others);
             });
         }
     }
     let _ = dump(&unix_request(), &mut |message| {
-        unix(message, sockets);
+        unix(message, unix_sockets);
     });
 }
 
