@@ -1,5 +1,7 @@
 //! What /proc tells of a process that is this one, or a child that does what a test needs.
 
+mod silent;
+
 use std::fs::{self, File as StdFile};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -403,6 +405,27 @@ fn the_files_of_another_user_are_refused_with_a_remedy() {
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("1 passed"), "{output:?}");
+}
+
+#[test]
+fn a_program_on_a_server_that_is_gone_is_known_without_asking_it() {
+    // Whoever may not mount anything, or has no FUSE, has no such server.
+    let Some(server) = silent::Silent::mount(fs::read("/bin/cat").unwrap()) else { return };
+    let mut cat = Command::new(server.file());
+    let mut cat = cat.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    // What it needs of its program it has read when it has done its work once.
+    let mut answer = [0; 6];
+    cat.stdin.as_mut().unwrap().write_all(b"hello\n").unwrap();
+    cat.stdout.as_mut().unwrap().read_exact(&mut answer).unwrap();
+    server.fall_silent();
+    let (told, answers) = std::sync::mpsc::channel();
+    let pid = cat.id();
+    std::thread::spawn(move || told.send(procfs::another_program(pid, own())));
+    let answer = answers.recv_timeout(std::time::Duration::from_secs(20));
+    cat.kill().unwrap();
+    drop(server);
+    cat.wait().unwrap();
+    assert_eq!(answer, Ok(true));
 }
 
 #[test]
