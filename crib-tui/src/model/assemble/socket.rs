@@ -178,11 +178,5 @@ pub(super) fn vsock(cid: u32, port: u32) -> String {
 
 /// A unix socket's name: its path, or `@` and the rest of an abstract one (unix(7)).
 pub(super) fn unix_name(len: u32, bytes: &[u8]) -> Option<Text> {
-    let name = bytes.get(..usize::try_from(len).ok()?)?;
-    Some(match name {
-        [] => Text::default(),
-        // An abstract name may hold anything, NUL bytes too.
-        [0, name @ ..] => [b"@", name].concat().into(),
-        path => path.split(|&byte| byte == 0).next().unwrap_or_default().into(),
-    })
+    bytes.get(..usize::try_from(len).ok()?).map(Text::of_unix_name)
 }

@@ -176,7 +176,7 @@ fn unix(message: &[u8], sockets: &mut ByIno) -> Option<()> {
     for (attribute, value) in attributes {
         match attribute {
             // The name as it is, where the table has `@` for each NUL.
-            UNIX_DIAG_NAME => socket.local = Some(name(value)),
+            UNIX_DIAG_NAME => socket.local = Some(Text::of_unix_name(value)),
             UNIX_DIAG_PEER => {
                 let ino = u32_at(value, 0).filter(|&ino| ino != 0).map(u64::from);
                 socket.peer = ino.map(|ino| Peer { pid: None, fd: None, ino: Some(ino) });
@@ -216,15 +216,6 @@ fn unix_queues(socket: &mut Socket, state: u8, kind: i32, receive: u32, send: u3
         socket.recv = Some(Queued { payload, ..Queued::default() });
     }
     socket.send = Some(super::charged(send.into()));
-}
-
-/// A name as unix(7) has it in `sun_path`: a path, or a NUL byte and an abstract name.
-fn name(sun_path: &[u8]) -> Text {
-    match sun_path {
-        [] => Text::default(),
-        [0, name @ ..] => [b"@", name].concat().into(),
-        path => path.split(|&byte| byte == 0).next().unwrap_or_default().into(),
-    }
 }
 
 #[cfg(test)]
@@ -329,7 +320,6 @@ mod tests {
         fn no_bytes_make_it_panic(bytes: Vec<u8>) {
             after(tcp(), inet, &bytes);
             after(of_protocol(Family::UNIX, None, None), unix, &bytes);
-            name(&bytes);
         }
     }
 }
