@@ -195,7 +195,10 @@ fn a_reader_that_is_stopped_in_the_middle_tells_nothing_wrong() {
     for (name, sort) in [("unix-dgram", Sort::Messages(false)), ("tcp", Sort::Stream)] {
         let workload = Workload::start(["flux", name]);
         let mut seen = Seen::default();
-        for _ in 0..rounds {
+        let mut done = 0;
+        // What is torn each time proves nothing; a machine may be slow enough for that once.
+        while done < rounds || (seen.whole == 0 && done < rounds + 5) {
+            done += 1;
             let document = dump_with_stops(&workload.pid().to_string());
             for row in file_rows(only_process(&document)) {
                 if workload.files().any(|file| row["fd"] == file.fd) {
@@ -204,7 +207,8 @@ fn a_reader_that_is_stopped_in_the_middle_tells_nothing_wrong() {
                 }
             }
         }
-        assert_eq!(seen.readings, 2 * rounds, "both ends are there in each reading: {seen:?}");
+        assert_eq!(seen.readings, 2 * done, "both ends are there in each reading: {seen:?}");
+        assert!(seen.whole > 0, "nothing was ever read whole: {seen:?}");
     }
 }
 

@@ -1,8 +1,5 @@
 //! Known bytes in each queue that a socket or pipe has: `packets` and `dump` give exactly these,
 //! twice, and the process still gets all of them.
-//!
-//! The backlog has no test of its own: packets are there only while a system call of the owner
-//! holds the socket, which nobody can make it do for long. tests/flux.rs checks what it shows.
 
 use serde_json::{Value, json};
 

@@ -1,6 +1,8 @@
 //! The files that are written: whole or not there, and the user's alone.
 
 use std::fs;
+use std::net::UdpSocket;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::Command;
@@ -68,7 +70,16 @@ fn a_full_disk_is_said_in_one_line_and_leaves_no_half_file() {
 
 /// Opens a queue in the UI, in a directory, and has it written.
 fn write_in(directory: &Path, workload: &Workload, fd: u64, said: &str) {
-    let (pid, filter) = (workload.pid().to_string(), format!("FD == {fd}"));
+    let mut terminal = queue_in(directory, workload.pid(), fd);
+    terminal.send("w");
+    terminal.wait_for(said);
+    terminal.send("q");
+    assert_eq!(terminal.expect_end().code, 0);
+}
+
+/// Opens the first queue of a socket in the UI, in a directory.
+fn queue_in(directory: &Path, pid: u32, fd: u64) -> Terminal {
+    let (pid, filter) = (pid.to_string(), format!("FD == {fd}"));
     let arguments = ["-p", &pid, "-Q", &filter, "--source", "bpf"];
     let mut terminal = Terminal::start_in(directory, &arguments, 140, 40);
     terminal.wait_for(" FD KIND");
@@ -79,10 +90,49 @@ fn write_in(directory: &Path, workload: &Workload, fd: u64, said: &str) {
     terminal.wait_until("the packets", |screen| {
         screen.contains(" message") && !screen.contains("MESSAGES")
     });
+    terminal
+}
+
+/// A socket in which this waits.
+fn socket_with(text: &[u8]) -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let at = socket.local_addr().expect("it has an address");
+    let sent = UdpSocket::bind("127.0.0.1:0").and_then(|from| from.send_to(text, at));
+    sent.expect("it is sent");
+    socket
+}
+
+/// What is shown is older than what is written: the number may stand for another file by then.
+#[test]
+fn the_packets_of_a_file_that_came_in_the_shown_ones_place_are_not_written() {
+    needs_loops!("the_packets_of_a_file_that_came_in_the_shown_ones_place_are_not_written");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    // The test is the process that is looked at.
+    let (pid, other) = (std::process::id(), socket_with(b"second"));
+    let mut shown = OwnedFd::from(socket_with(b"first"));
+    let fd = u64::try_from(shown.as_raw_fd()).expect("an open file's number");
+    let mut terminal = queue_in(directory.path(), pid, fd);
+    terminal.send(" ");
+    terminal.wait_until("the word", |screen| screen.to_lowercase().contains("paused"));
+    rustix::io::dup2(&other, &mut shown).expect("both are open");
     terminal.send("w");
-    terminal.wait_for(said);
+    let said = format!("fd {fd} stands for another file now: nothing was written");
+    terminal.wait_for(&said);
     terminal.send("q");
     assert_eq!(terminal.expect_end().code, 0);
+    // They are when they are what is shown.
+    let mut terminal = queue_in(directory.path(), pid, fd);
+    terminal.send("w");
+    terminal.wait_for("written to");
+    terminal.send("q");
+    assert_eq!(terminal.expect_end().code, 0);
+    let written: Vec<_> = fs::read_dir(directory.path())
+        .expect("it is ours")
+        .map(|entry| fs::read(entry.expect("an entry").path()).expect("it is there"))
+        .collect();
+    let holds = |bytes: &[u8], text: &[u8]| bytes.windows(text.len()).any(|part| part == text);
+    assert_eq!(written.len(), 1);
+    assert!(holds(&written[0], b"second") && !holds(&written[0], b"first"));
 }
 
 #[test]

@@ -10,6 +10,7 @@ pub mod command;
 pub mod decode;
 pub mod export;
 pub mod failure;
+pub mod kcmp;
 pub mod kernel;
 pub mod model;
 pub mod privileges;

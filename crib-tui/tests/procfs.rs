@@ -1,11 +1,13 @@
 //! What /proc tells of a process that is this one, or a child that does what a test needs.
 
+mod silent;
+
 use std::fs::{self, File as StdFile};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -306,6 +308,19 @@ fn a_socket_that_no_table_has_still_tells_its_protocol() {
     assert_eq!((socket.state, socket.local, socket.recv), (None, None, None));
 }
 
+/// The table of unix sockets has names as they are, whoever gave them.
+#[test]
+fn the_name_of_a_unix_socket_makes_no_other_socket_look_like_one() {
+    let unbound = new_socket(AddressFamily::INET, SocketType::STREAM);
+    let ino = fs::metadata(format!("/proc/self/fd/{}", unbound.as_raw_fd())).unwrap().ino();
+    let name = format!("x\nffff: 00000002 00000000 00010000 0001 01 {ino} /run/evil.sock");
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
+    let _hostile = UnixDatagram::bind_addr(&address).unwrap();
+    let socket = row(&unbound).socket.unwrap();
+    assert_eq!(socket.family.unwrap().name(), "inet");
+    assert_eq!((socket.state, socket.local), (None, None));
+}
+
 #[test]
 fn a_netlink_socket_has_protocol_and_port() {
     let socket = new_socket(AddressFamily::NETLINK, SocketType::RAW);
@@ -390,6 +405,27 @@ fn the_files_of_another_user_are_refused_with_a_remedy() {
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("1 passed"), "{output:?}");
+}
+
+#[test]
+fn a_program_on_a_server_that_is_gone_is_known_without_asking_it() {
+    // Whoever may not mount anything, or has no FUSE, has no such server.
+    let Some(server) = silent::Silent::mount(fs::read("/bin/cat").unwrap()) else { return };
+    let mut cat = Command::new(server.file());
+    let mut cat = cat.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    // What it needs of its program it has read when it has done its work once.
+    let mut answer = [0; 6];
+    cat.stdin.as_mut().unwrap().write_all(b"hello\n").unwrap();
+    cat.stdout.as_mut().unwrap().read_exact(&mut answer).unwrap();
+    server.fall_silent();
+    let (told, answers) = std::sync::mpsc::channel();
+    let pid = cat.id();
+    std::thread::spawn(move || told.send(procfs::another_program(pid, own())));
+    let answer = answers.recv_timeout(std::time::Duration::from_secs(20));
+    cat.kill().unwrap();
+    drop(server);
+    cat.wait().unwrap();
+    assert_eq!(answer, Ok(true));
 }
 
 #[test]

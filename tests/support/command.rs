@@ -104,5 +104,9 @@ pub fn file_rows(process: &Value) -> &[Value] {
 
 /// Whether there is a character that a terminal acts on, or that turns text around.
 pub fn has_control(text: &str) -> bool {
-    text.chars().any(|c| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}'))
+    // Written down here anew: a test that asked the program would ask the one it tests.
+    let turns = ['\u{200e}'..='\u{200f}', '\u{061c}'..='\u{061c}', '\u{2066}'..='\u{2069}'];
+    let separates_or_turns = '\u{2028}'..='\u{202e}';
+    let is_one = |c: char| separates_or_turns.contains(&c) || turns.iter().any(|t| t.contains(&c));
+    text.chars().any(|c| c.is_control() || is_one(c))
 }

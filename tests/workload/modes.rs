@@ -142,8 +142,11 @@ pub fn threads() -> io::Result<()> {
     std::process::exit(0);
 }
 
-/// Clears the screen, rings, turns text around, and is no UTF-8.
-const HOSTILE: &[u8] = b"\x1b[2J\x1b]0;owned\x07\n\r\xff\xc2\x9b31m\xe2\x80\xae\x7f x (deleted)";
+/// Clears the screen, rings, turns text around by each sort of character that does (U+202E, U+200F,
+/// U+061C, U+2067), parts lines (U+2028), and is no UTF-8.
+const HOSTILE: &[u8] =
+    b"\x1b[2J\x1b]0;owned\x07\n\r\xff\xc2\x9b31m\xe2\x80\xae\xe2\x80\x8f\xd8\x9c\
+    \xe2\x81\xa7\xe2\x80\xa8\x7f x (deleted)";
 
 /// Names that would harm a terminal, in every place where a process can choose one.
 pub fn hostile() -> io::Result<()> {

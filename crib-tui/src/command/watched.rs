@@ -24,10 +24,14 @@ impl Watched {
     /// Reads its files for the first time.
     ///
     /// # Errors
-    /// As [`Reader::files`].
+    /// [`ReadError::Ended`] where its pid is another process's already; else as [`Reader::files`].
     pub fn begin(&mut self, reader: &mut Reader) -> Result<FilesReading, ReadError> {
         self.watch.begin_reading();
         let reading = reader.files(self.first.pid)?;
+        if !self.is_same(&reading.process) {
+            let Process { pid, ref comm, .. } = self.first;
+            return Err(ReadError::Ended { pid, comm: comm.clone() });
+        }
         self.last = reading.process.clone();
         Ok(reading)
     }
@@ -47,7 +51,7 @@ impl Watched {
             Err(error) => return Err(error.into()),
         };
         let now = &reading.process;
-        if (now.start_ticks, now.state) != (self.first.start_ticks, self.first.state) {
+        if !self.is_same(now) {
             return Err(self.ended());
         }
         if self.watch.is_another_image() {
@@ -62,8 +66,37 @@ impl Watched {
         Ok(reading)
     }
 
+    /// Whether it is still the process with which the watch began, and as alive as it was.
+    fn is_same(&self, now: &Process) -> bool {
+        (now.start_ticks, now.state) == (self.first.start_ticks, self.first.state)
+    }
+
     fn ended(&self) -> Failure {
         let Process { pid, ref comm, .. } = self.last;
         Failure::Ended { pid, comm: comm.clone(), seconds: self.watch.elapsed().as_secs_f64() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::Wanted;
+    use crate::procfs;
+    use crate::source::SourceChoice;
+
+    /// Begins to watch this process, which was found to have started so many ticks earlier.
+    fn begin(ticks: u64) -> Result<FilesReading, ReadError> {
+        let mut found = procfs::process(std::process::id()).unwrap();
+        found.start_ticks -= ticks;
+        let mut reader = Reader::open(SourceChoice::Procfs, Wanted::Files).unwrap();
+        Watched::new(found, Duration::from_secs(1)).begin(&mut reader)
+    }
+
+    #[test]
+    fn a_watch_does_not_begin_with_another_process_under_the_pid() {
+        assert!(begin(0).is_ok());
+        let pid = std::process::id();
+        let error = begin(1).unwrap_err();
+        assert!(matches!(error, ReadError::Ended { pid: ended, .. } if ended == pid), "{error}");
     }
 }

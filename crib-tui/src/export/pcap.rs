@@ -204,7 +204,8 @@ fn comment(
         parts.push(format!("from {from}"));
     }
     if packet.consumed > 0 {
-        parts.push(format!("its first {} bytes were read already", packet.consumed));
+        let (consumed, how) = (packet.consumed, packet.consumption());
+        parts.push(format!("its first {consumed} bytes were {how}"));
     }
     match packet.files.len().max(packet.file_count.unwrap_or(0) as usize) {
         0 => {}
@@ -243,4 +244,30 @@ fn ranges(packet: &Packet) -> String {
         list.push("...".to_owned());
     }
     list.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{sample, sample_queues};
+
+    #[test]
+    fn nobody_is_said_to_have_read_what_tcp_may_have_received_twice() {
+        let comments = |seq| {
+            let packet = Packet { consumed: 5, seq, ..sample_queues::packet(1, b"hello") };
+            let mut file = sample::files().swap_remove(3);
+            let queue = sample_queues::queue(QueueName::Receive, vec![packet]);
+            file.socket.as_mut().unwrap().queues = Some(vec![queue]);
+            let (process, time) = (sample::process(), sample::time());
+            let files = vec![file];
+            let mut bytes = Vec::new();
+            write(&mut bytes, &DumpReading { time, process, files, complete: true, runs: 1 })
+                .unwrap();
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        let text = comments(Some(7));
+        assert!(text.contains("its first 5 bytes were read already, or received twice"), "{text}");
+        let text = comments(None);
+        assert!(text.contains("its first 5 bytes were read already;"), "{text}");
+    }
 }

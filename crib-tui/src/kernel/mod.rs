@@ -1,12 +1,11 @@
 //! The first source: the kernel's own structures, read by BPF iterators.
 //!
-//! The only module that knows aya and the only one besides `crib-ebpf` with unsafe code.
+//! The only module that knows aya, and with `kcmp` the only one besides `crib-ebpf` with unsafe code.
 
 pub mod bench;
 pub mod btf;
 mod dump;
 mod errors;
-pub mod kcmp;
 mod link;
 mod loader;
 mod mapped;

@@ -119,6 +119,15 @@ impl File {
         (self.pos, self.size, self.queued()) == (later.pos, later.size, later.queued())
     }
 
+    /// Whether another reading of what stands in its place can be of this very file. A file that
+    /// was closed may leave its memory, and with that its identity, to the next that is opened,
+    /// which has another inode all the same, where it is a socket or a pipe.
+    pub fn may_be(&self, other: &Self) -> bool {
+        let same_id = self.id.zip(other.id).is_none_or(|(mine, other)| mine == other);
+        let inos = self.ino.get().zip(other.ino.get());
+        same_id && inos.is_none_or(|(mine, other)| mine == other)
+    }
+
     /// What is constant for as long as this very file stays open under this number: the key
     /// by which a selection, an age or a mark follows a row from one reading to the next.
     pub fn key(&self) -> FileKey {

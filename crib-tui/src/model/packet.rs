@@ -61,6 +61,17 @@ pub struct Packet {
     pub id: PacketId,
 }
 
+impl Packet {
+    /// What became of the bytes that are counted as `consumed`.
+    pub fn consumption(&self) -> &'static str {
+        // Only TCP's packets are numbered, and come twice.
+        match self.seq {
+            Some(_) => "read already, or received twice",
+            None => "read already",
+        }
+    }
+}
+
 /// Where a packet's bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Parts {

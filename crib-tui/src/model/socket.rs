@@ -372,26 +372,42 @@ pub enum State {
 }
 
 impl State {
-    /// TCP_LISTEN.
-    pub const LISTEN: Self = Self::Tcp(10);
     /// TCP_ESTABLISHED.
     pub const ESTABLISHED: Self = Self::Tcp(1);
+    /// TCP_SYN_SENT.
+    pub const SYN_SENT: Self = Self::Tcp(2);
+    /// TCP_SYN_RECV.
+    pub const SYN_RECV: Self = Self::Tcp(3);
+    /// TCP_FIN_WAIT1.
+    pub const FIN_WAIT_1: Self = Self::Tcp(4);
+    /// TCP_FIN_WAIT2.
+    pub const FIN_WAIT_2: Self = Self::Tcp(5);
+    /// TCP_CLOSE.
+    pub const CLOSE: Self = Self::Tcp(7);
+    /// TCP_CLOSE_WAIT: the other end has closed, this one has not.
+    pub const CLOSE_WAIT: Self = Self::Tcp(8);
+    /// TCP_LAST_ACK.
+    pub const LAST_ACK: Self = Self::Tcp(9);
+    /// TCP_LISTEN.
+    pub const LISTEN: Self = Self::Tcp(10);
+    /// TCP_CLOSING.
+    pub const CLOSING: Self = Self::Tcp(11);
 
     /// The state's name; `?` and its number where it has none.
     pub fn name(self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::Unconnected => "UNCONN",
-            Self::Tcp(1) => "ESTABLISHED",
-            Self::Tcp(2) => "SYN-SENT",
-            Self::Tcp(3) => "SYN-RECV",
-            Self::Tcp(4) => "FIN-WAIT-1",
-            Self::Tcp(5) => "FIN-WAIT-2",
+            Self::ESTABLISHED => "ESTABLISHED",
+            Self::SYN_SENT => "SYN-SENT",
+            Self::SYN_RECV => "SYN-RECV",
+            Self::FIN_WAIT_1 => "FIN-WAIT-1",
+            Self::FIN_WAIT_2 => "FIN-WAIT-2",
             Self::Tcp(6) => "TIME-WAIT",
-            Self::Tcp(7) => "CLOSE",
-            Self::Tcp(8) => "CLOSE-WAIT",
-            Self::Tcp(9) => "LAST-ACK",
-            Self::Tcp(10) => "LISTEN",
-            Self::Tcp(11) => "CLOSING",
+            Self::CLOSE => "CLOSE",
+            Self::CLOSE_WAIT => "CLOSE-WAIT",
+            Self::LAST_ACK => "LAST-ACK",
+            Self::LISTEN => "LISTEN",
+            Self::CLOSING => "CLOSING",
             Self::Tcp(12) => "NEW-SYN-RECV",
             Self::Tcp(13) => "BOUND-INACTIVE",
             Self::Tcp(other) => return Cow::Owned(format!("?{other}")),

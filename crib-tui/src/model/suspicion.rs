@@ -145,7 +145,8 @@ impl Growth {
         self.thirds.iter().map(|third| third.count.went as f64).sum()
     }
 
-    /// Whether files that have reached the age are hardly ever closed.
+    /// Whether files that have reached the age are hardly ever closed, beside those of a burst at
+    /// the start, which prove nothing if they stay.
     fn stays(&self) -> bool {
         let came = self.net() + self.went();
         came > 0.0 && self.went() <= came * GOES_AT_MOST

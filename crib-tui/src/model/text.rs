@@ -13,6 +13,16 @@ use serde::{Serialize, Serializer};
 pub struct Text(Box<[u8]>);
 
 impl Text {
+    /// A unix socket's name, of what unix(7) has in `sun_path`: a path, or a NUL byte and an abstract
+    /// name, which may hold anything, NUL bytes too.
+    pub fn of_unix_name(sun_path: &[u8]) -> Self {
+        match sun_path {
+            [] => Self::default(),
+            [0, name @ ..] => [b"@", name].concat().into(),
+            path => path.split(|&byte| byte == 0).next().unwrap_or_default().into(),
+        }
+    }
+
     /// The bytes exactly as they were read.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -125,6 +135,7 @@ mod tests {
         #[test]
         fn no_byte_string_leaves_a_control_character(bytes: Vec<u8>) {
             prop_assert!(!escape(&bytes).chars().any(is_unsafe));
+            prop_assert!(Text::of_unix_name(&bytes).as_bytes().len() <= bytes.len());
             let text = Text::from(bytes);
             prop_assert_eq!(text.escaped(), text.to_string());
         }

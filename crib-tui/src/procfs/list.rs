@@ -91,10 +91,9 @@ impl Totals {
                 }
             };
             for &ino in &sockets {
-                let socket = tables.get(ino);
-                let payload = |queued: Option<crate::model::Queued>| queued?.payload;
-                recv = recv.zip(socket.and_then(|s| payload(s.recv))).map(|(sum, n)| sum + n);
-                send = send.zip(socket.and_then(|s| payload(s.send))).map(|(sum, n)| sum + n);
+                let (received, sent) = tables.waiting(ino);
+                recv = recv.zip(received).map(|(sum, n)| sum + n);
+                send = send.zip(sent).map(|(sum, n)| sum + n);
             }
         }
         Ok(ProcessTotals {

@@ -342,8 +342,8 @@ fn add_sockets(dir: &ProcDir, files: &mut [File]) {
 /// Fills in what these tables say of sockets.
 fn add_known_sockets(sockets: &Sockets, files: &mut [File]) {
     for file in files.iter_mut().filter(|file| file.socket.is_some()) {
-        let found = file.ino.get().and_then(|ino| sockets.get(ino));
-        if let (Some(found), Some(socket)) = (found, &mut file.socket) {
+        let (Some(ino), Some(socket)) = (file.ino.get(), &mut file.socket) else { continue };
+        if let Some(found) = sockets.get(ino, socket) {
             let inflight_files = found.inflight_files.or(socket.inflight_files);
             **socket = Socket { inflight_files, ..found.clone() };
         }

@@ -1,7 +1,5 @@
 //! A process's parent, and whether it is another program.
 
-use std::os::unix::fs::MetadataExt;
-
 use super::dir::ProcDir;
 use super::process::Stat;
 
@@ -16,8 +14,8 @@ pub fn parent(pid: u32) -> Option<u32> {
 /// exec(2) since they were one.
 pub fn another_program(one: u32, other: u32) -> bool {
     let program = |pid: u32| {
-        let file = std::fs::metadata(format!("/proc/{pid}/exe")).ok()?;
-        Some((file.dev(), file.ino()))
+        let file = ProcDir::open(pid).and_then(|dir| dir.stat("exe")).ok()?;
+        Some((file.stx_dev_major, file.stx_dev_minor, file.stx_ino))
     };
     program(one).zip(program(other)).is_some_and(|(one, other)| one != other)
 }

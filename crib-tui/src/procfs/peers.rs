@@ -13,7 +13,7 @@ use std::time::SystemTime;
 
 use super::net::{self, Sockets};
 use super::{Target, add_known_sockets, list, no_list};
-use crate::kernel::kcmp;
+use crate::kcmp;
 use crate::model::{FileId, Held, ProcessState, ReadError, Search, Source, Sweep};
 
 /// As [`crate::source::Reader::sweep`].

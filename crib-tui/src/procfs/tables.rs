@@ -5,7 +5,7 @@ use std::io;
 use super::dir::ProcDir;
 use super::fd::Table;
 use super::process::Stat;
-use crate::kernel::kcmp;
+use crate::kcmp;
 
 /// Which descriptor tables a process has.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,9 +4,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::worker::Readings;
-use crate::model::{Dump, DumpReading, Queue, QueueName};
+use crate::model::{self, Dump, DumpFiles, DumpReading, Queue, QueueName, ReadError};
 use crate::privileges::{WRITING, raised};
 
 /// A request to write packets to a file in the current directory.
@@ -22,9 +23,60 @@ pub struct WriteRequest {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Content {
     /// A queue, which has to be read in full first.
-    Queue(Dump),
+    Queue(Box<LiveQueue>),
     /// What has been read already.
     Copy(Box<DumpReading>),
+}
+
+/// A queue of a file as it is by the time that it is read. What is shown, and whose name the
+/// capture bears, may be older: the process may have ended, and its pid and descriptors be others'.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LiveQueue {
+    /// How to read it.
+    pub dump: Dump,
+    /// When the process started that is shown, in clock ticks since boot.
+    pub start_ticks: u64,
+    /// The file that is shown.
+    pub file: Arc<model::File>,
+}
+
+impl LiveQueue {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// That it could not be read, or is another file's now, in one line.
+    fn read<R: Readings>(self, readings: &mut R) -> Result<DumpReading, String> {
+        let mut reading = match readings.dump(&self.dump) {
+            Ok(reading) => reading,
+            Err(ReadError::NoFile { .. }) if self.is_in_flight() => return Err(self.other_file()),
+            Err(error) => return Err(error.to_string()),
+        };
+        if reading.process.start_ticks != self.start_ticks {
+            return Err(format!(
+                "process {} is another one now: nothing was written",
+                self.dump.pid
+            ));
+        }
+        if !reading.files.iter().all(|file| self.file.may_be(file)) {
+            return Err(self.other_file());
+        }
+        only(&mut reading, &self.dump.queues);
+        Ok(reading)
+    }
+
+    fn is_in_flight(&self) -> bool {
+        matches!(&self.dump.files, DumpFiles::One { hops, .. } if !hops.is_empty())
+    }
+
+    /// Says that the way leads to another file than the one that is shown, or to none.
+    fn other_file(&self) -> String {
+        match &self.dump.files {
+            DumpFiles::One { fd, hops, .. } if hops.is_empty() => {
+                format!("fd {fd} stands for another file now: nothing was written")
+            }
+            _ => "the file is not in flight there any more: nothing was written".to_owned(),
+        }
+    }
 }
 
 /// Names that are tried before giving up, when files of that name are there.
@@ -44,11 +96,7 @@ pub fn write<R: Readings>(
 ) -> Result<String, String> {
     let reading = match request.content {
         Content::Copy(reading) => *reading,
-        Content::Queue(dump) => {
-            let mut reading = readings.dump(&dump).map_err(|error| error.to_string())?;
-            only(&mut reading, &dump.queues);
-            reading
-        }
+        Content::Queue(queue) => queue.read(readings)?,
     };
     let packets: usize = queues(&reading).map(|queue| queue.packets.len()).sum();
     if packets == 0 {
@@ -116,10 +164,22 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        FilesReading, ProcessesReading, ReadError, Search, Source, Sweep, sample, sample_queues,
+        FileId, FilesReading, FlightHop, ProcessesReading, Search, Source, Sweep, sample,
+        sample_queues,
     };
 
-    struct World;
+    /// The files that are open now, and the process whose they are.
+    struct World {
+        files: Vec<model::File>,
+        start_ticks: u64,
+    }
+
+    impl World {
+        /// As everything was when it was shown.
+        fn as_shown() -> Self {
+            Self { files: sample_queues::files(), start_ticks: sample::process().start_ticks }
+        }
+    }
 
     impl Readings for World {
         fn source(&self) -> Source {
@@ -139,7 +199,9 @@ mod tests {
         }
 
         fn dump(&mut self, request: &Dump) -> Result<DumpReading, ReadError> {
-            sample_queues::dump(request)
+            let mut reading = sample_queues::answer(&self.files, request)?;
+            reading.process.start_ticks = self.start_ticks;
+            Ok(reading)
         }
 
         fn sweep(&mut self, _: &Search, _: Option<&[u32]>) -> Result<Sweep, ReadError> {
@@ -148,8 +210,18 @@ mod tests {
     }
 
     fn request(fd: u32, queue: QueueName) -> WriteRequest {
-        let dump = Dump { queues: vec![queue], ..Dump::file(4242, fd) };
-        WriteRequest { stem: format!("crib-top-4242-{fd}"), content: Content::Queue(dump) }
+        shown(Dump { queues: vec![queue], ..Dump::file(4242, fd) })
+    }
+
+    /// A queue that is shown of the file to which this leads, where it led to one.
+    fn shown(dump: Dump) -> WriteRequest {
+        let DumpFiles::One { fd, .. } = dump.files else { panic!("one file is shown") };
+        let file = sample_queues::dump(&dump).ok().and_then(|mut reading| reading.files.pop());
+        let file = Arc::new(file.unwrap_or_else(|| model::File::unknown(Some(fd))));
+        let start_ticks = sample::process().start_ticks;
+        let queue = LiveQueue { dump, start_ticks, file };
+        let stem = format!("crib-top-4242-{fd}");
+        WriteRequest { stem, content: Content::Queue(Box::new(queue)) }
     }
 
     /// Writes the names of the queues and how many packets are in each.
@@ -163,7 +235,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let expected = ["crib-top-4242-3.pcapng", "crib-top-4242-3-2.pcapng"];
         for name in expected {
-            let said = write(&mut World, request(3, QueueName::Receive), directory.path(), encode);
+            let said = write(
+                &mut World::as_shown(),
+                request(3, QueueName::Receive),
+                directory.path(),
+                encode,
+            );
             assert_eq!(said, Ok(format!("2 packets written to {name}")));
             let path = directory.path().join(name);
             assert_eq!(fs::read_to_string(&path).unwrap(), "receive 2");
@@ -177,15 +254,75 @@ mod tests {
         let target = directory.path().join("target");
         let link = directory.path().join("crib-top-4242-3.pcapng");
         std::os::unix::fs::symlink(&target, link).unwrap();
-        write(&mut World, request(3, QueueName::Receive), directory.path(), encode).unwrap();
+        write(&mut World::as_shown(), request(3, QueueName::Receive), directory.path(), encode)
+            .unwrap();
         assert!(!target.exists());
+    }
+
+    /// What comes of writing to a directory that has to stay empty.
+    fn refused(world: &mut World, request: WriteRequest) -> String {
+        let directory = tempfile::tempdir().unwrap();
+        let refusal = write(world, request, directory.path(), encode).unwrap_err();
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+        refusal
+    }
+
+    #[test]
+    fn the_packets_of_another_file_under_the_number_are_not_written() {
+        let said = "fd 3 stands for another file now: nothing was written";
+        let mut world = World::as_shown();
+        world.files[3].id = Some(FileId::new(77));
+        assert_eq!(refused(&mut world, request(3, QueueName::Receive)), said);
+        // In the memory of the one that was closed, which it was given next.
+        let mut world = World::as_shown();
+        world.files[3].ino = 99_999.into();
+        assert_eq!(refused(&mut world, request(3, QueueName::Receive)), said);
+    }
+
+    #[test]
+    fn the_packets_of_another_process_under_the_pid_are_not_written() {
+        let mut world = World::as_shown();
+        world.start_ticks += 1;
+        assert_eq!(
+            refused(&mut world, request(3, QueueName::Receive)),
+            "process 4242 is another one now: nothing was written"
+        );
+    }
+
+    #[test]
+    fn the_packets_of_another_file_in_flight_are_not_written() {
+        let hops = vec![FlightHop { queue: QueueName::Receive, packet: 0, file: 1 }];
+        let files = DumpFiles::One { fd: 4, tid: None, hops };
+        let dump = Dump { files, queues: vec![QueueName::Receive], ..Dump::everything(4242) };
+        let queue = |world: &mut World| {
+            world.files[4].socket.as_mut().unwrap().queues.as_mut().unwrap().remove(0)
+        };
+        let put = |world: &mut World, queue| {
+            world.files[4].socket.as_mut().unwrap().queues.as_mut().unwrap().insert(0, queue);
+        };
+        let said = "the file is not in flight there any more: nothing was written";
+        // Another packet has come to stand in the place, with a file in it and without.
+        let mut world = World::as_shown();
+        let mut other = queue(&mut world);
+        other.packets[0].files[1].id = Some(FileId::new(77));
+        put(&mut world, other);
+        assert_eq!(refused(&mut world, shown(dump.clone())), said);
+        let mut other = queue(&mut world);
+        other.packets.remove(0);
+        put(&mut world, other);
+        assert_eq!(refused(&mut world, shown(dump.clone())), said);
+        let directory = tempfile::tempdir().unwrap();
+        let written = write(&mut World::as_shown(), shown(dump), directory.path(), encode);
+        assert_eq!(written, Ok("1 packet written to crib-top-4242-4.pcapng".to_owned()));
     }
 
     #[test]
     fn failures_are_said_in_one_line_and_leave_no_file() {
         let directory = tempfile::tempdir().unwrap();
         let fail = |request, directory: &Path| {
-            write(&mut World, request, directory, |_, _| Err(io::Error::other("disk full")))
+            write(&mut World::as_shown(), request, directory, |_, _| {
+                Err(io::Error::other("disk full"))
+            })
         };
         let path = directory.path();
         assert_eq!(

@@ -88,8 +88,7 @@ fn stretches<'a>(files: impl Iterator<Item = &'a Arc<File>>) -> Vec<Stretch> {
 mod tests {
     use super::*;
     use crate::model::groups::Opening;
-    use crate::model::lint::CLOSE_WAIT;
-    use crate::model::{FileId, History, Queued, Tcp, sample};
+    use crate::model::{FileId, History, Queued, State, Tcp, sample};
 
     /// The sample's connection, with so many bytes to send.
     fn connection(tid: Option<u32>, fd: u32, unsent: u64) -> File {
@@ -158,7 +157,7 @@ mod tests {
     fn connections_that_are_over_are_read_once() {
         let over = |unsent| {
             let mut file = connection(None, 3, unsent);
-            file.socket.as_mut().unwrap().state = Some(CLOSE_WAIT);
+            file.socket.as_mut().unwrap().state = Some(State::CLOSE_WAIT);
             file
         };
         let mut history = History::new(Duration::from_secs(1));

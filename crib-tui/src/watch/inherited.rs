@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::kernel::kcmp;
+use crate::kcmp;
 use crate::model::lint::Inherited;
 use crate::model::{File, FileKey, FilesReading, Text};
 use crate::procfs;

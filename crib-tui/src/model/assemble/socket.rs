@@ -89,15 +89,14 @@ pub(super) fn add_names(socket: &mut Socket, record: &UnixRecord) {
 
 /// The state by the protocol's own words: CLOSE means an end only where there are connections.
 fn state(record: &SocketRecord) -> State {
-    const TCP_CLOSE: u8 = 7;
     const IPPROTO_TCP: u16 = 6;
     const IPPROTO_MPTCP: u16 = 262;
     let inet = matches!(Family(record.family), Family::INET | Family::INET6);
     let tcp = inet && matches!(record.protocol, IPPROTO_TCP | IPPROTO_MPTCP);
-    match record.state {
-        0 => State::Unconnected,
-        TCP_CLOSE if !tcp => State::Unconnected,
-        state => State::Tcp(state),
+    match State::Tcp(record.state) {
+        State::Tcp(0) => State::Unconnected,
+        State::CLOSE if !tcp => State::Unconnected,
+        state => state,
     }
 }
 
@@ -178,11 +177,5 @@ pub(super) fn vsock(cid: u32, port: u32) -> String {
 
 /// A unix socket's name: its path, or `@` and the rest of an abstract one (unix(7)).
 pub(super) fn unix_name(len: u32, bytes: &[u8]) -> Option<Text> {
-    let name = bytes.get(..usize::try_from(len).ok()?)?;
-    Some(match name {
-        [] => Text::default(),
-        // An abstract name may hold anything, NUL bytes too.
-        [0, name @ ..] => [b"@", name].concat().into(),
-        path => path.split(|&byte| byte == 0).next().unwrap_or_default().into(),
-    })
+    bytes.get(..usize::try_from(len).ok()?).map(Text::of_unix_name)
 }

@@ -103,7 +103,6 @@ impl Beside {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::lint::CLOSE_WAIT;
     use crate::model::{FileId, Queued, State, sample};
 
     fn connection(fd: u32, id: u64, ino: u64) -> File {
@@ -164,12 +163,12 @@ mod tests {
             assert_eq!(kept, beside.tcp(file).is_some());
             beside.tcp(file).and_then(|tcp| tcp.last_ack)
         };
-        let over = state(CLOSE_WAIT, 0);
+        let over = state(State::CLOSE_WAIT, 0);
         assert_eq!(kept(&known(over.clone()), &over), Some(Duration::from_secs(62)));
         let mut aged = Beside::default();
         assert!(aged.age_tcp(&known(over.clone()), &over, Duration::from_secs(2)));
         assert_eq!(kept(&aged, &over), None, "it may have sent since");
-        let sending = state(CLOSE_WAIT, 5);
+        let sending = state(State::CLOSE_WAIT, 5);
         assert_eq!(kept(&known(over.clone()), &sending), None, "it may be retransmitting");
         assert_eq!(kept(&known(sending), &over), None);
         let open = state(State::ESTABLISHED, 0);

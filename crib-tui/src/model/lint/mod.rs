@@ -26,15 +26,12 @@ pub use self::process::of_process;
 pub use self::report::{Found, Report};
 pub use self::tcp::needs_details;
 pub use self::timing::{Drops, Timing};
-use super::{File, Process, State, Tcp};
+use super::{File, Process, Tcp};
 
 /// What has to last for so long is called long.
 pub const LONG: Duration = Duration::from_secs(5);
 /// What was last seen so long ago goes on.
 pub const RECENT: Duration = Duration::from_secs(10);
-
-/// TCP_CLOSE_WAIT (include/net/tcp_states.h): the other end has closed, this one has not.
-pub const CLOSE_WAIT: State = State::Tcp(8);
 
 /// One of the lints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -92,7 +92,7 @@ pub(super) const RETRANSMITTING: Rule = Rule {
         let (tcp, times) = retransmitting(subject)?;
         let all = tcp.total_retransmits.map(|all| format!(", {all} in all")).unwrap_or_default();
         let what = match subject.file.socket.as_deref().and_then(|socket| socket.state) {
-            Some(SYN_SENT) => "SYN sent again",
+            Some(State::SYN_SENT) => "SYN sent again",
             _ => "sent again",
         };
         Some(format!("{what} {times} times in a row without an acknowledgement{all}"))
@@ -107,9 +107,6 @@ pub(super) const RETRANSMITTING: Rule = Rule {
     },
 };
 
-const SYN_SENT: State = State::Tcp(2);
-const CLOSE: State = State::Tcp(7);
-
 /// The socket, if it is one of TCP's.
 pub(super) fn of_tcp(file: &File) -> Option<&Socket> {
     let socket = file.socket.as_deref()?;
@@ -122,7 +119,7 @@ pub(super) fn of_tcp(file: &File) -> Option<&Socket> {
 /// How long the connection has been in CLOSE-WAIT, and how many bytes are unread. A process that
 /// is still sending is not done with it: what it sends is acknowledged, where it does not wait.
 fn close_wait(subject: &Subject<'_>) -> Option<(Duration, u64)> {
-    let socket = of_tcp(subject.file).filter(|socket| socket.state == Some(super::CLOSE_WAIT))?;
+    let socket = of_tcp(subject.file).filter(|socket| socket.state == Some(State::CLOSE_WAIT))?;
     let unread = socket.recv.and_then(|recv| recv.payload)?;
     let sending = socket.send.and_then(|send| send.payload) != Some(0);
     if sending && unread == 0 {
@@ -143,7 +140,7 @@ fn close_wait(subject: &Subject<'_>) -> Option<(Duration, u64)> {
 /// connect(2). What is not connected yet is in CLOSE, too, and has no other end; a connect(2) that
 /// fails leaves the address, and clears the port.
 fn closed<'a>(subject: &Subject<'a>) -> Option<&'a Socket> {
-    let socket = of_tcp(subject.file).filter(|socket| socket.state == Some(CLOSE))?;
+    let socket = of_tcp(subject.file).filter(|socket| socket.state == Some(State::CLOSE))?;
     let remote = socket.remote.as_ref()?;
     (!remote.is_empty() && !remote.as_bytes().ends_with(b":0")).then_some(socket)
 }
@@ -153,12 +150,12 @@ fn zero_window<'a>(subject: &Subject<'a>) -> Option<(&'a Tcp, u64)> {
     let unsent = socket.send.and_then(|send| send.payload).filter(|&bytes| bytes > 0)?;
     let tcp = subject.tcp().filter(|tcp| tcp.snd_wnd == Some(0))?;
     // Before the other end has answered, it has offered nothing yet.
-    (socket.state != Some(SYN_SENT)).then_some((tcp, unsent))
+    (socket.state != Some(State::SYN_SENT)).then_some((tcp, unsent))
 }
 
 fn retransmitting<'a>(subject: &Subject<'a>) -> Option<(&'a Tcp, u32)> {
     let socket = of_tcp(subject.file)?;
-    if matches!(socket.state, None | Some(CLOSE | State::LISTEN)) {
+    if matches!(socket.state, None | Some(State::CLOSE | State::LISTEN)) {
         return None;
     }
     let tcp = subject.tcp()?;
@@ -170,7 +167,7 @@ fn retransmitting<'a>(subject: &Subject<'a>) -> Option<(&'a Tcp, u32)> {
 /// dump need not be read of others.
 pub fn needs_details(file: &File) -> bool {
     of_tcp(file).is_some_and(|socket| {
-        matches!(socket.state, Some(SYN_SENT | super::CLOSE_WAIT))
+        matches!(socket.state, Some(State::SYN_SENT | State::CLOSE_WAIT))
             || socket.send.and_then(|send| send.payload) != Some(0)
     })
 }
@@ -179,7 +176,7 @@ pub fn needs_details(file: &File) -> bool {
 /// says anything new, unless the process goes on to send.
 pub(super) fn is_over(file: &File) -> bool {
     of_tcp(file).is_some_and(|socket| {
-        socket.state == Some(super::CLOSE_WAIT)
+        socket.state == Some(State::CLOSE_WAIT)
             && socket.send.and_then(|send| send.payload) == Some(0)
     })
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::{
     Accept, Family, Kind, OpenFlags, OtherEnd, Peer, Protocol, Queued, Shutdown, Socket,
-    SocketType, sample,
+    SocketType, State, sample,
 };
 
 /// The sample's TCP connection, changed.
@@ -105,8 +105,9 @@ fn nothing_is_found_in_an_unknown_file_whatever_else_is_known() {
 
 #[test]
 fn close_wait_for_long() {
-    let wait =
-        |unread| tcp(|socket| (socket.state, socket.recv) = (Some(CLOSE_WAIT), queued(1, unread)));
+    let wait = |unread| {
+        tcp(|socket| (socket.state, socket.recv) = (Some(State::CLOSE_WAIT), queued(1, unread)))
+    };
     let lasts = |seconds| Timing { close_wait: Some(ago(seconds)), ..Timing::default() };
     assert_eq!(timed(&wait(0), lasts(5)), ["close-wait"]);
     assert_eq!(timed(&wait(0), lasts(4)), NOTHING);
@@ -377,9 +378,9 @@ fn every_finding_says_what_was_seen_what_it_means_and_what_to_look_at() {
     };
     let parent = Inherited { pid: 17, comm: "we\x1bird".into(), unused: Duration::from_secs(9) };
     let mut files = vec![
-        tcp(|socket| (socket.state, socket.recv) = (Some(CLOSE_WAIT), queued(0, 0))),
+        tcp(|socket| (socket.state, socket.recv) = (Some(State::CLOSE_WAIT), queued(0, 0))),
         tcp(|socket| {
-            (socket.state, socket.recv) = (Some(CLOSE_WAIT), queued(1, 1));
+            (socket.state, socket.recv) = (Some(State::CLOSE_WAIT), queued(1, 1));
             socket.send = queued(2, 9);
         }),
         tcp(|socket| {

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::CLOSE_WAIT;
 use crate::model::{File, Queued, State};
 
 /// What comparing readings tells of a file that one reading can't. Few files have one: those in
@@ -86,7 +85,7 @@ fn has_peer(file: &File) -> bool {
 }
 
 fn is_close_wait(state: Option<State>) -> bool {
-    state == Some(CLOSE_WAIT)
+    state == Some(State::CLOSE_WAIT)
 }
 
 /// What waits in the two directions, as far as it tells that something waits or was taken.
@@ -244,7 +243,7 @@ mod tests {
         let state = |state| tcp(|socket| (socket.state, socket.recv) = (Some(state), None));
         let open = Timing::begin(&state(State::ESTABLISHED), at(0));
         assert_eq!(open, None);
-        let wait = state(CLOSE_WAIT);
+        let wait = state(State::CLOSE_WAIT);
         let first = Timing::next((&state(State::ESTABLISHED), None), at(0), &wait, at(1));
         assert_eq!(first.as_ref().unwrap().close_wait, Some(at(1)));
         let second = Timing::next((&wait, first.as_ref()), at(1), &wait, at(2));

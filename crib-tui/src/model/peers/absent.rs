@@ -123,15 +123,12 @@ fn of_unix(socket: &Socket, source: Source) -> Absent {
 }
 
 fn of_inet(socket: &Socket, sweep: &Sweep) -> Absent {
-    // include/net/tcp_states.h
-    const FIN_WAIT_2: u8 = 5;
-    const CLOSE: u8 = 7;
-    const CLOSE_WAIT: u8 = 8;
-    const LAST_ACK: u8 = 9;
     match (socket.state, Flow::of(socket)) {
         (Some(State::Unconnected), None) => Absent::Unconnected,
-        (Some(State::Tcp(CLOSE)), _) => Absent::Closed,
-        (Some(State::Tcp(CLOSE_WAIT | LAST_ACK | FIN_WAIT_2)), Some(flow)) if flow.is_local() => {
+        (Some(State::CLOSE), _) => Absent::Closed,
+        (Some(State::CLOSE_WAIT | State::LAST_ACK | State::FIN_WAIT_2), Some(flow))
+            if flow.is_local() =>
+        {
             Absent::Closed
         }
         (_, None) => Absent::Unconnected,

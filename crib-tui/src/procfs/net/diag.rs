@@ -12,14 +12,13 @@ use rustix::net::{
 
 use super::ByIno;
 use super::message::{Attributes, Messages, u32_at};
-use crate::model::{Accept, Family, Peer, Queued, Shutdown, Socket, Text};
+use crate::model::{Accept, Family, Peer, Queued, Shutdown, Socket, State, Text};
 
 /// SOCK_DIAG_BY_FAMILY (include/uapi/linux/sock_diag.h).
 const BY_FAMILY: u16 = 20;
 /// NLM_F_REQUEST | NLM_F_DUMP (include/uapi/linux/netlink.h).
 const DUMP: u16 = 0x301;
 
-const LISTEN: u8 = 10;
 /// Every state of a socket that has a file: not TIME-WAIT (6) nor NEW-SYN-RECV (12).
 const STATES: u32 = 0xfff & !(1 << 6);
 
@@ -38,19 +37,19 @@ const UNIX_DIAG_SHUTDOWN: u16 = 6;
 /// UDIAG_SHOW_NAME, _PEER, _RQLEN and _MEMINFO.
 const UNIX_SHOW: u32 = 0x01 | 0x04 | 0x10 | 0x20;
 
-/// Adds what the kernel tells to the sockets that are known. What it refuses to tell stays
-/// unknown.
-pub fn refine(sockets: &mut ByIno) {
+/// Adds what the kernel tells to the sockets that are known, unix sockets and others. What it
+/// refuses to tell stays unknown.
+pub fn refine(others: &mut ByIno, unix_sockets: &mut ByIno) {
     for family in [libc::AF_INET, libc::AF_INET6] {
         for protocol in [libc::IPPROTO_TCP, libc::IPPROTO_UDP] {
             let request = inet_request(family as u8, protocol as u8);
             let _ = dump(&request, &mut |message| {
-                inet(message, sockets);
+                inet(message, others);
             });
         }
     }
     let _ = dump(&unix_request(), &mut |message| {
-        unix(message, sockets);
+        unix(message, unix_sockets);
     });
 }
 
@@ -134,7 +133,7 @@ fn inet(message: &[u8], sockets: &mut ByIno) -> Option<()> {
     let attributes = Attributes::new(message.get(FIXED..)?);
     let socket = find(sockets, ino, Family(family.into()))?;
     let tcp = socket.protocol.is_some_and(|protocol| protocol.number == 6);
-    if tcp && state == LISTEN {
+    if tcp && State::Tcp(state) == State::LISTEN {
         socket.accept = Some(Accept { pending: rqueue, max: wqueue });
     }
     for (kind, value) in attributes {
@@ -176,7 +175,7 @@ fn unix(message: &[u8], sockets: &mut ByIno) -> Option<()> {
     for (attribute, value) in attributes {
         match attribute {
             // The name as it is, where the table has `@` for each NUL.
-            UNIX_DIAG_NAME => socket.local = Some(name(value)),
+            UNIX_DIAG_NAME => socket.local = Some(Text::of_unix_name(value)),
             UNIX_DIAG_PEER => {
                 let ino = u32_at(value, 0).filter(|&ino| ino != 0).map(u64::from);
                 socket.peer = ino.map(|ino| Peer { pid: None, fd: None, ino: Some(ino) });
@@ -204,7 +203,7 @@ fn unix(message: &[u8], sockets: &mut ByIno) -> Option<()> {
 /// A listener's numbers are those of its queue of connections (net/unix/diag.c,
 /// `sk_diag_show_rqlen`); another socket's are the bytes to read and the memory of what it sent.
 fn unix_queues(socket: &mut Socket, state: u8, kind: i32, receive: u32, send: u32) {
-    if state == LISTEN {
+    if State::Tcp(state) == State::LISTEN {
         socket.accept = Some(Accept { pending: receive, max: send });
         let nothing = Queued { messages: Some(0), payload: Some(0), memory: Some(0) };
         (socket.recv, socket.send) = (Some(nothing), Some(nothing));
@@ -216,15 +215,6 @@ fn unix_queues(socket: &mut Socket, state: u8, kind: i32, receive: u32, send: u3
         socket.recv = Some(Queued { payload, ..Queued::default() });
     }
     socket.send = Some(super::charged(send.into()));
-}
-
-/// A name as unix(7) has it in `sun_path`: a path, or a NUL byte and an abstract name.
-fn name(sun_path: &[u8]) -> Text {
-    match sun_path {
-        [] => Text::default(),
-        [0, name @ ..] => [b"@", name].concat().into(),
-        path => path.split(|&byte| byte == 0).next().unwrap_or_default().into(),
-    }
 }
 
 #[cfg(test)]
@@ -277,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_listener_has_its_queue_and_buffers() {
-        let socket = after(tcp(), inet, &inet_message(LISTEN, 17));
+        let socket = after(tcp(), inet, &inet_message(10, 17));
         assert_eq!(socket.accept, Some(Accept { pending: 3, max: 128 }));
         assert_eq!((socket.rcvbuf, socket.sndbuf), (Some(131_072), Some(16_384)));
         assert_eq!(socket.drops, Some(7));
@@ -293,8 +283,8 @@ mod tests {
 
     #[test]
     fn a_message_about_another_socket_changes_nothing() {
-        assert_eq!(after(unknown(), inet, &inet_message(LISTEN, 17)), unknown());
-        assert_eq!(after(tcp(), inet, &inet_message(LISTEN, 18)), tcp());
+        assert_eq!(after(unknown(), inet, &inet_message(10, 17)), unknown());
+        assert_eq!(after(tcp(), inet, &inet_message(10, 18)), tcp());
     }
 
     #[test]
@@ -329,7 +319,6 @@ mod tests {
         fn no_bytes_make_it_panic(bytes: Vec<u8>) {
             after(tcp(), inet, &bytes);
             after(of_protocol(Family::UNIX, None, None), unix, &bytes);
-            name(&bytes);
         }
     }
 }

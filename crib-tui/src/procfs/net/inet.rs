@@ -9,21 +9,11 @@ use super::{address, charged, of_protocol};
 use crate::model::{Family, Queued, Socket, SocketType, State};
 use crate::procfs::parse::{decimal, hex, lines, words};
 
-// include/net/tcp_states.h
-const SYN_SENT: u8 = 2;
-const SYN_RECV: u8 = 3;
-const FIN_WAIT_1: u8 = 4;
-const CLOSE: u8 = 7;
-const CLOSE_WAIT: u8 = 8;
-const LAST_ACK: u8 = 9;
-const LISTEN: u8 = 10;
-const CLOSING: u8 = 11;
-
 /// What a line says, before the protocol gives it a meaning.
 struct Line {
     local: (IpAddr, u16),
     remote: (IpAddr, u16),
-    state: u8,
+    state: State,
     tx: u64,
     rx: u64,
     ino: u64,
@@ -37,7 +27,7 @@ impl Line {
         Some(Self {
             local: endpoint(words.get(1)?, family)?,
             remote: endpoint(words.get(2)?, family)?,
-            state: hex(words.get(3)?)?,
+            state: State::Tcp(hex(words.get(3)?)?),
             tx: hex(tx)?,
             rx: hex(rx)?,
             // 0 is a connection without a file: in TIME-WAIT, or closed and still sending.
@@ -87,7 +77,7 @@ pub fn tcp(text: &[u8], family: Family, add: &mut dyn FnMut(u64, Socket)) {
     for line in lines(text).filter_map(|line| Line::parse(line, family)) {
         let (recv, send) = tcp_queues(&line);
         let socket = Socket {
-            state: Some(State::Tcp(line.state)),
+            state: Some(line.state),
             recv: Some(recv),
             send: Some(send),
             ..line.socket(family, libc::SOCK_STREAM, 6)
@@ -101,20 +91,24 @@ pub fn tcp(text: &[u8], family: Family, add: &mut dyn FnMut(u64, Socket)) {
 fn tcp_queues(line: &Line) -> (Queued, Queued) {
     let payload = |payload| Queued { payload, ..Queued::default() };
     let empty = Queued { messages: Some(0), payload: Some(0), memory: None };
-    if line.state == LISTEN {
+    if line.state == State::LISTEN {
         // Its columns are connections that wait for accept.
         return (empty, empty);
     }
     let recv = match line.state {
         // The FIN comes last: while anything is unread, it is.
-        CLOSE_WAIT | LAST_ACK | CLOSING => payload(Some(line.rx.saturating_sub(1))),
-        CLOSE => payload((line.rx == 0).then_some(0)),
+        State::CLOSE_WAIT | State::LAST_ACK | State::CLOSING => {
+            payload(Some(line.rx.saturating_sub(1)))
+        }
+        State::CLOSE => payload((line.rx == 0).then_some(0)),
         _ => payload(Some(line.rx)),
     };
     let send = match line.state {
-        SYN_SENT | SYN_RECV => payload(Some(0)),
-        FIN_WAIT_1 | LAST_ACK | CLOSING => payload(Some(line.tx.saturating_sub(1))),
-        CLOSE => payload((line.tx == 0).then_some(0)),
+        State::SYN_SENT | State::SYN_RECV => payload(Some(0)),
+        State::FIN_WAIT_1 | State::LAST_ACK | State::CLOSING => {
+            payload(Some(line.tx.saturating_sub(1)))
+        }
+        State::CLOSE => payload((line.tx == 0).then_some(0)),
         _ => payload(Some(line.tx)),
     };
     (recv, send)
@@ -143,10 +137,9 @@ pub fn datagram(text: &[u8], family: Family, which: Datagram, add: &mut dyn FnMu
             Datagram::Raw => (libc::SOCK_RAW, line.local.1),
         };
         let mut socket = Socket {
-            state: Some(if line.state == CLOSE {
-                State::Unconnected
-            } else {
-                State::Tcp(line.state)
+            state: Some(match line.state {
+                State::CLOSE => State::Unconnected,
+                state => state,
             }),
             recv: Some(charged(line.rx)),
             send: Some(charged(line.tx)),

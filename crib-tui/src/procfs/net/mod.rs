@@ -70,10 +70,16 @@ fn charged(memory: u64) -> Queued {
 /// forged by a unix socket's name with new lines in it, and which one can't be told.
 type ByIno = HashMap<u64, Option<Socket>>;
 
+/// IPPROTO_TCP.
+const TCP: u16 = libc::IPPROTO_TCP as u16;
+
 /// The sockets of one network namespace.
 #[derive(Debug, Default)]
 pub struct Sockets {
-    by_ino: ByIno,
+    /// Unix sockets. Entries may be forged here, and stand in no other socket's way.
+    unix: ByIno,
+    /// All others.
+    others: ByIno,
     netns: Option<u64>,
 }
 
@@ -107,14 +113,15 @@ impl Sockets {
             }
         }
         if sockets.netns.is_some() && sockets.netns == own_netns() {
-            diag::refine(&mut sockets.by_ino);
+            diag::refine(&mut sockets.others, &mut sockets.unix);
         }
         sockets
     }
 
     fn add(&mut self, ino: u64, mut socket: Socket) {
         socket.netns = self.netns;
-        match self.by_ino.entry(ino) {
+        let table = if is_unix(&socket) { &mut self.unix } else { &mut self.others };
+        match table.entry(ino) {
             Entry::Vacant(entry) => {
                 entry.insert(Some(socket));
             }
@@ -127,16 +134,48 @@ impl Sockets {
         }
     }
 
-    /// What the tables say of the socket with this inode number.
-    pub fn get(&self, ino: u64) -> Option<&Socket> {
-        self.by_ino.get(&ino)?.as_ref()
+    /// What the tables say of the socket with this inode number, of which so much is `known`: what
+    /// is not known to be a unix socket is looked for in no table where an entry may be forged.
+    pub fn get(&self, ino: u64, known: &Socket) -> Option<&Socket> {
+        let table = if is_unix(known) { &self.unix } else { &self.others };
+        let found = table.get(&ino)?.as_ref()?;
+        can_be(found, known).then_some(found)
     }
+
+    /// Bytes that wait in the socket with this inode number, received and sent, as far as the tables
+    /// say. A forged entry says nothing of them.
+    pub fn waiting(&self, ino: u64) -> (Option<u64>, Option<u64>) {
+        let found = self.others.get(&ino).or_else(|| self.unix.get(&ino));
+        let socket = found.and_then(Option::as_ref);
+        let payload = |queued: Option<Queued>| queued?.payload;
+        (socket.and_then(|s| payload(s.recv)), socket.and_then(|s| payload(s.send)))
+    }
+}
+
+fn is_unix(socket: &Socket) -> bool {
+    socket.family == Some(Family::UNIX)
 }
 
 /// Whether two entries can be of one socket at two moments.
 fn same_socket(one: &Socket, other: &Socket) -> bool {
     let constant = |socket: &Socket| (socket.family, socket.kind, socket.protocol);
     constant(one) == constant(other) && one.local == other.local
+}
+
+/// Whether an entry can be of a socket of which so much is known.
+fn can_be(entry: &Socket, known: &Socket) -> bool {
+    let number = |socket: &Socket| socket.protocol.map(|protocol| protocol.number);
+    let numbers = (number(entry), number(known));
+    // MPTCP's are in TCP's tables, by the connections that they consist of.
+    let in_tcp = numbers == (Some(TCP), Some(protocol::MPTCP));
+    agree(entry.family, known.family)
+        && agree(entry.kind, known.kind)
+        && (in_tcp || agree(numbers.0, numbers.1))
+}
+
+/// Whether two values are the same, as far as both are known.
+fn agree<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
+    one.zip(other).is_none_or(|(one, other)| one == other)
 }
 
 /// The inode number of the process's network namespace; none where it may not be seen.
@@ -162,13 +201,47 @@ mod tests {
     #[test]
     fn two_entries_that_contradict_each_other_tell_nothing() {
         let mut sockets = Sockets::default();
+        let known = of_protocol(Family::UNIX, None, None);
         sockets.add(7, named("/a"));
         sockets.add(7, named("/a"));
-        assert!(sockets.get(7).is_some());
+        assert!(sockets.get(7, &known).is_some());
         sockets.add(7, named("/b"));
-        assert_eq!(sockets.get(7), None);
+        assert_eq!(sockets.get(7, &known), None);
         sockets.add(7, named("/b"));
-        assert_eq!(sockets.get(7), None);
+        assert_eq!(sockets.get(7, &known), None);
+    }
+
+    /// The table of unix sockets, one of which has a name that goes on with an entry for the inode
+    /// number 7.
+    fn with_forged() -> Sockets {
+        let text = b"00000000c0144d84: 00000002 00000000 00000000 0001 01 9 @x\n\
+            ffff: 00000002 00000000 00010000 0001 01 7 /run/evil.sock\n";
+        let mut sockets = Sockets::default();
+        unix::parse(text, &mut |ino, socket| sockets.add(ino, socket));
+        assert!(sockets.get(7, &of_protocol(Family::UNIX, None, None)).is_some());
+        sockets
+    }
+
+    #[test]
+    fn a_forged_entry_is_of_no_socket_of_another_family_or_type() {
+        let stream = Some(SocketType(libc::SOCK_STREAM as u16));
+        let mut sockets = with_forged();
+        let tcp = of_protocol(Family::INET, stream, Some(TCP));
+        assert_eq!(sockets.get(7, &tcp), None);
+        assert_eq!(sockets.get(7, &unknown()), None);
+        assert_eq!(sockets.waiting(7), (None, None));
+        let datagrams = Some(SocketType(libc::SOCK_DGRAM as u16));
+        assert_eq!(sockets.get(7, &of_protocol(Family::UNIX, datagrams, None)), None);
+        // Nor does it hide the true one.
+        let entry = Socket { recv: Some(charged(0)), ..tcp.clone() };
+        sockets.add(7, entry.clone());
+        assert_eq!(sockets.get(7, &tcp), Some(&entry));
+        assert_eq!(sockets.get(7, &unknown()), Some(&entry));
+        assert_eq!(sockets.waiting(7), (Some(0), None));
+        let udp = of_protocol(Family::INET, datagrams, Some(17));
+        assert_eq!(sockets.get(7, &udp), None);
+        let mptcp = of_protocol(Family::INET, stream, Some(protocol::MPTCP));
+        assert_eq!(sockets.get(7, &mptcp), Some(&entry));
     }
 
     #[test]

@@ -12,7 +12,7 @@ const DGRAM: Option<SocketType> = Some(SocketType(libc::SOCK_DGRAM as u16));
 const RAW: Option<SocketType> = Some(SocketType(libc::SOCK_RAW as u16));
 
 /// IPPROTO_MPTCP.
-const MPTCP: u16 = 262;
+pub const MPTCP: u16 = 262;
 
 /// What the name of the protocol says of the socket behind a link in /proc/PID/fd.
 pub fn by_name(link: &str) -> Option<Socket> {

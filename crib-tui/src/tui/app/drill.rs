@@ -1,5 +1,6 @@
 //! What Enter opens below the table of files, and what can be done with a packet there.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crib_common::dump::HOPS;
@@ -10,7 +11,7 @@ use super::screens::{
 use super::{App, Files, Message, Phase, Standing};
 use crate::model::{Dump, DumpReading, File, FileId, FileKey, FilesTable, QueueName, TrackedFile};
 use crate::tui::action::Action;
-use crate::tui::capture::{Content, WriteRequest};
+use crate::tui::capture::{Content, LiveQueue, WriteRequest};
 
 impl App {
     /// Opens what is selected on the present screen of a process.
@@ -189,18 +190,21 @@ impl Files {
                     return Err("the queue is not there any more".to_owned());
                 }
                 let files = self.way(depth).ok_or_else(nothing)?;
-                Content::Queue(Dump {
+                let dump = Dump {
                     pid: self.pid,
                     files,
                     queues: vec![queue.name],
                     packets: 0..=u32::MAX,
                     payload: PacketScreen::PAYLOAD,
                     deep: false,
-                })
+                };
+                let start_ticks = self.process().ok_or_else(nothing)?.start_ticks;
+                let file = Arc::clone(&self.file_above(depth).ok_or_else(nothing)?.row.file);
+                Content::Queue(Box::new(LiveQueue { dump, start_ticks, file }))
             }
             Body::Packet(packet) => {
                 let process = self.process().cloned().ok_or_else(nothing)?;
-                let file = self.screens.iter().rev().find_map(Screen::file).ok_or_else(nothing)?;
+                let file = self.file_above(depth).ok_or_else(nothing)?;
                 // One that went away at once is known from its queue.
                 let time = self.screens.iter().rev().find_map(|screen| screen.time);
                 let time = time.ok_or_else(nothing)?;

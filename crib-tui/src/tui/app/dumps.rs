@@ -6,7 +6,7 @@ use super::Page;
 use super::files::{Files, Phase};
 use super::screens::packet::Found;
 use super::screens::{
-    Body, Fit, PacketScreen, QueueScreen, Root, Screen, Standing, add_sums, take_queue,
+    Body, FileScreen, Fit, PacketScreen, QueueScreen, Root, Screen, Standing, add_sums, take_queue,
 };
 use crate::model::{Dump, DumpFiles, DumpReading, File, FlightHop, QueueName};
 use crate::tui::view::file::Facts;
@@ -266,8 +266,12 @@ impl Files {
 
     /// Whether `file` is the one that the screen at `depth` shows, or shows something of.
     fn is_expected(&self, depth: usize, file: &File) -> bool {
-        let shown = self.screens[..=depth].iter().rev().find_map(Screen::file);
-        shown.is_none_or(|shown| shown.is(file))
+        self.file_above(depth).is_none_or(|shown| shown.is(file))
+    }
+
+    /// The file that the screen at `depth` shows, or shows something of.
+    pub(super) fn file_above(&self, depth: usize) -> Option<&FileScreen> {
+        self.screens.get(..=depth)?.iter().rev().find_map(Screen::file)
     }
 
     /// The way leads to another file than it did.

@@ -61,7 +61,7 @@ impl FileScreen {
 
     /// Whether `file`, which stands in the same place, is this very file.
     pub fn is(&self, file: &File) -> bool {
-        self.row.file.id.zip(file.id).is_none_or(|(mine, other)| mine == other)
+        self.row.file.may_be(file)
     }
 
     /// Takes in what was read of it, so long after the first reading of the process.

@@ -50,8 +50,11 @@ fn a_queue_is_written_as_it_is_and_a_packet_as_it_was_read() {
     go(&mut stage, "\nw");
     let request = written(&mut stage, Ok("done".into()));
     assert_eq!(request.stem, "crib-top-4242-3-receive");
-    let Content::Queue(dump) = request.content else { panic!("not read first") };
+    let Content::Queue(queue) = request.content else { panic!("not read first") };
+    let dump = queue.dump;
     assert_eq!((dump.queues, dump.packets), (vec![QueueName::Receive], 0..=u32::MAX));
+    // Of that very file, and of that very process.
+    assert_eq!((queue.file.id, queue.start_ticks), (Some(FileId::new(1003)), 100));
     assert_eq!(stage.app.message, Some(Message::Done("done".into())));
     // The packet is gone by the time.
     go(&mut stage, "j\n");
@@ -77,6 +80,8 @@ fn a_queue_in_flight_has_its_way_in_the_name_and_one_that_is_gone_is_not_written
     go(&mut stage, "\n\nj\n\nw");
     let request = written(&mut stage, Ok("done".into()));
     assert_eq!(request.stem, "crib-top-4242-4-receive-packet0-file1-receive");
+    let Content::Queue(queue) = request.content else { panic!("not read first") };
+    assert_eq!(queue.file.id, Some(FileId::new(2001)));
     world_queue(&mut stage, 4).packets.clear();
     turn(&mut stage);
     stage.keys("w");

@@ -44,7 +44,7 @@ fn describe(lines: &mut Lines, screen: &PacketScreen, packet: &Packet) {
     }
     let consumed = match packet.consumed {
         0 => String::new(),
-        taken => format!(", behind {taken} that were read already"),
+        taken => format!(", behind {taken} that were {}", packet.consumption()),
     };
     lines.field("length", packet.len.map(|len| amount(len.into()) + &consumed));
     if let Some(memory) = packet.truesize {

@@ -169,6 +169,14 @@ fn packet_of_tcp() {
 }
 
 #[test]
+fn packet_of_which_bytes_came_twice() {
+    let mut stage = stage();
+    queue(&mut stage, 3).packets[0].consumed = 5;
+    let screen = at(walk(stage, 3, "\n\n"), 80, 24);
+    assert!(screen.contains(", behind 5 that were read already, or received twice"));
+}
+
+#[test]
 fn packet_with_gaps() {
     let mut stage = open(3, "\nj\n");
     stage.resize(80, 30);
