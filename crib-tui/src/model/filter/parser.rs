@@ -197,6 +197,11 @@ fn compare<T: Table>(
             let value = side.cast(column.name, column.kind, first)?;
             (Operand::Literal(value), Operand::Column(column))
         }
+        // A fraction is known by the whole number below it, which is enough beside a column.
+        (left, right) if left.is_fraction_beside(&right) || right.is_fraction_beside(&left) => {
+            let names = format!("{} and {}", left.describe(), right.describe());
+            return Err(error(second, format!("{names} can't be compared: neither is a column")));
+        }
         (left, right) => {
             let (left_type, right_type) = (left.type_name(), right.type_name());
             if left_type != right_type {
@@ -260,6 +265,11 @@ impl<'a, T: Table> Side<'a, T> {
 
     fn is_column(&self) -> bool {
         matches!(self, Self::Column(_))
+    }
+
+    /// Whether it is a fraction, and the other one a number.
+    fn is_fraction_beside(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Fraction(..), Self::Number(..) | Self::Fraction(..)))
     }
 
     fn type_name(&self) -> &'static str {

@@ -137,6 +137,15 @@ fn fractions_lie_between_whole_numbers() {
     assert_eq!(matching("RECVQ != 0.5"), matching("RECVQ >= 0"));
     assert_eq!(error("DELETED == 0.5"), "at column 12: DELETED is true or false, and 0.5 is not");
     assert_eq!(matching("NAME == 0.5"), NONE);
+    for (text, sides) in
+        [("2 < 1.5", "2 and 1.5"), ("1.5 > 1", "1.5 and 1"), ("0.5==0.5", "0.5 and 0.5")]
+    {
+        let error = error(text);
+        assert!(
+            error.ends_with(&format!("{sides} can't be compared: neither is a column")),
+            "{error}"
+        );
+    }
 }
 
 #[test]
