@@ -11,7 +11,11 @@ use crate::model::escape;
 /// and the matcher call themselves for each.
 const MAX_DEPTH: usize = 64;
 
-pub(super) fn parse<T: Table>(text: &str) -> Result<Expr<T>, FilterError> {
+/// Reads an expression in which no column is named that is `refused`, for the reason given.
+pub(super) fn parse<T: Table>(
+    text: &str,
+    refused: impl Fn(&column::Column<T>) -> Option<String>,
+) -> Result<Expr<T>, FilterError> {
     let tokens = lexer::tokens(text)?;
     let mut parser = Parser { tokens: &tokens, depth: 0 };
     if parser.peek().kind == TokenKind::End {
@@ -19,8 +23,17 @@ pub(super) fn parse<T: Table>(text: &str) -> Result<Expr<T>, FilterError> {
     }
     let expr = parser.any()?;
     match parser.peek() {
-        Token { kind: TokenKind::End, .. } => Ok(expr),
-        token => Err(expected("'and', 'or' or the end", token)),
+        Token { kind: TokenKind::End, .. } => {}
+        token => return Err(expected("'and', 'or' or the end", token)),
+    }
+    // Wherever a column's name stands without quotes, it is the column.
+    let reason = |token: &Token<'_>| match token.kind {
+        TokenKind::Word(name) => column::find(name).and_then(&refused),
+        _ => None,
+    };
+    match tokens.iter().find_map(|token| Some(error(token, reason(token)?))) {
+        Some(error) => Err(error),
+        None => Ok(expr),
     }
 }
 

@@ -154,7 +154,10 @@ fn what_only_a_sweep_finds_is_refused_where_there_is_none() {
     let error = parse("FD == 3 and sock.peer.pid == 1").unwrap_err();
     assert_eq!(error.column, 13);
     assert!(error.message.starts_with("SOCK.PEER.PID is found among all processes"), "{error}");
-    assert_eq!(parse("FD == 3 and peer-less"), Ok(()));
+    // The place is the column's, and not that of a text with its name in it.
+    assert_eq!(parse("NAME == 'PEER' or PEER").unwrap_err().column, 19);
+    assert_eq!(parse("NAME == '\u{e9}' or 0 < holders").unwrap_err().column, 20);
+    assert_eq!(parse("FD == 3 and peer-less or NAME == 'PEER'"), Ok(()));
 }
 
 #[test]
