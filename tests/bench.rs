@@ -197,3 +197,32 @@ fn bench_refuses_what_it_can_not_do() {
         crib_top(arguments).expect_code(2).expect_one_line_error(needle);
     }
 }
+
+/// What its processes are told to make may be there already, as somebody else's.
+#[test]
+fn a_directory_that_was_there_before_stays() {
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::write(directory.path().join("file"), "precious").expect("our own directory");
+    let output = Command::new(crib_top_path())
+        .args(["//bench-workload", "files"])
+        .arg(directory.path())
+        .arg("1")
+        .stdin(Stdio::null())
+        .output()
+        .expect("crib-top can be started");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(output.stdout.starts_with(b"failed "), "{output:?}");
+    let text = std::fs::read_to_string(directory.path().join("file"));
+    assert_eq!(text.expect("it is still there"), "precious");
+    // One that it makes itself is gone with it.
+    let made = directory.path().join("made");
+    let output = Command::new(crib_top_path())
+        .args(["//bench-workload", "files"])
+        .arg(&made)
+        .arg("1")
+        .stdin(Stdio::null())
+        .output()
+        .expect("crib-top can be started");
+    assert!(output.status.success() && output.stdout.starts_with(b"holds "), "{output:?}");
+    assert!(!made.exists());
+}

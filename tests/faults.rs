@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::time::{ClockId, clock_gettime, clock_settime};
@@ -17,6 +17,9 @@ use crate::support::terminal::Terminal;
 use crate::support::whole::{Seen, Sort, check};
 use crate::support::workload::Workload;
 use crate::support::{crib_top_path, in_qemu, skipped};
+
+/// How long something may take until it is so.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The live view with all that it may load; then the terminal goes away.
 fn the_terminal_goes_away(owner: Owner) {
@@ -146,6 +149,55 @@ fn a_reader_that_has_seen_enough_is_no_error() {
             "{arguments:?} {errors}"
         );
         assert_eq!(errors, "", "{arguments:?}");
+    }
+}
+
+/// What it waits for need not come: here, that somebody reads what it prints.
+#[test]
+fn a_second_interrupt_ends_what_the_first_one_did_not() {
+    let workload = Workload::start(["pipe"]);
+    let pid = workload.pid().to_string();
+    for command in ["leaks", "lint"] {
+        let (_reader, writer) = std::io::pipe().expect("a pipe");
+        rustix::io::ioctl_fionbio(&writer, true).expect("our own pipe");
+        while rustix::io::write(&writer, &[0; 4096]).is_ok() {}
+        rustix::io::ioctl_fionbio(&writer, false).expect("our own pipe");
+        let mut child = Command::new(crib_top_path())
+            .args([command, "-p", &pid, "--for", "600s", "--source", "procfs"])
+            .stdin(Stdio::null())
+            .stdout(writer)
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("crib-top can be started");
+        // Before it is caught, the first one ends the process.
+        let is_caught = || {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()));
+            let status = status.unwrap_or_default();
+            let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:\t"));
+            mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).is_some_and(|m| m & 2 != 0)
+        };
+        let start = Instant::now();
+        while !is_caught() {
+            assert!(start.elapsed() < PATIENCE, "{command} never catches it");
+            thread::sleep(Duration::from_millis(5));
+        }
+        let raw = Pid::from_child(&child);
+        kill_process(raw, Signal::INT).expect("our own child");
+        thread::sleep(Duration::from_millis(500));
+        let status = child.try_wait().expect("our own child");
+        assert!(status.is_none(), "{command}: nobody reads what it prints, but {status:?}");
+        // One that comes before the first was taken is the same.
+        let status = loop {
+            kill_process(raw, Signal::INT).expect("our own child");
+            if let Some(status) = child.try_wait().expect("our own child") {
+                break status;
+            }
+            if start.elapsed() > PATIENCE {
+                child.kill().expect("our own child");
+            }
+            thread::sleep(Duration::from_millis(100));
+        };
+        assert_eq!(status.code(), Some(130), "{command}: {status}");
     }
 }
 

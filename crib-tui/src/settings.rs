@@ -330,6 +330,7 @@ fn print(
         Some(CliCommand::Lint(args)) => {
             refuse("lint", &[("-o", flags.output.is_some())])?;
             let targets = some_targets(flags, "lint")?;
+            filter(flags, Filter::parse_without_sweep)?;
             lint::print(args, flags.delay.as_deref(), targets, output(flags, format, "files")?)
         }
         Some(CliCommand::Doctor) => {

@@ -176,7 +176,7 @@ fn options_of_leaks(command: &clap::Command) -> Section {
         .text(
             "Watch several times as long as files of the process live. Without -d a reading is \
              taken each thirtieth of the time, at most each second. Ctrl-C ends the watch early, \
-             and what was seen is judged. A process that ends or calls \
+             and what was seen is judged; a second one ends crib-top (exit status 130). A process that ends or calls \
              exec while it is watched is an error (exit status 1), and what was seen until then \
              is printed.",
         )

@@ -91,6 +91,8 @@ pub struct Workload {
     stdout: Option<BufReader<ChildStdout>>,
     directory: PathBuf,
     fds: u64,
+    /// Whether it has made the directory, which was not there before.
+    has_made: bool,
 }
 
 impl Workload {
@@ -118,11 +120,12 @@ impl Workload {
             .spawn()
             .map_err(|error| failed(error.to_string()))?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take().map(BufReader::new));
-        let mut workload = Self { child, stdin, stdout, directory, fds: 0 };
+        let mut workload = Self { child, stdin, stdout, directory, fds: 0, has_made: false };
         let line = workload.line().map_err(|error| failed(error.to_string()))?;
         match line.trim_end().split_once(' ') {
             Some(("holds", fds)) => {
                 workload.fds = fds.parse().map_err(|_| failed(line.clone()))?;
+                workload.has_made = matches!(held, Held::Files { .. });
                 Ok(workload)
             }
             Some(("failed", why)) => Err(failed(why.to_owned())),
@@ -177,9 +180,12 @@ impl Workload {
 impl Drop for Workload {
     fn drop(&mut self) {
         drop(self.stdin.take());
-        // Nobody is left to hear that it can't be waited for, or had nothing to clean up.
-        let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.directory);
+        let ended = self.child.wait().is_ok_and(|status| status.success());
+        // It has cleaned up itself, unless somebody has ended it.
+        if !ended && self.has_made {
+            // Nobody is left to hear that there was nothing to clean up.
+            let _ = fs::remove_dir_all(&self.directory);
+        }
     }
 }
 
@@ -198,10 +204,6 @@ pub fn run_if_asked(mut arguments: impl Iterator<Item = OsString>) -> Option<Exi
         Held::from_arguments(name.to_str().unwrap_or_default(), &numbers.unwrap_or_default());
     let Some(held) = held else { return Some(ExitCode::from(2)) };
     let result = hold(held, &directory);
-    if held.name() == "files" {
-        // It may be half made.
-        let _ = fs::remove_dir_all(&directory);
-    }
     if let Err(error) = &result {
         say(&format!("failed {error}"));
     }
@@ -219,7 +221,10 @@ fn hold(held: Held, directory: &Path) -> io::Result<()> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?;
     match held {
-        Held::Files { fds } => wait(&files(directory, fds)?),
+        Held::Files { fds } => {
+            let made = Made::new(directory)?;
+            wait(&files(&made, fds)?)
+        }
         Held::Sockets { sockets, packets, bytes } => wait(&queues(sockets, packets, bytes)?),
         Held::Nothing => open_when_told(),
     }
@@ -249,8 +254,24 @@ fn wait<T>(held: &[T]) -> io::Result<()> {
     Ok(())
 }
 
-fn files(directory: &Path, fds: u32) -> io::Result<Vec<File>> {
-    DirBuilder::new().mode(0o700).create(directory)?;
+/// A directory that was not there before, and goes with all that is in it.
+struct Made<'a>(&'a Path);
+
+impl<'a> Made<'a> {
+    fn new(directory: &'a Path) -> io::Result<Self> {
+        DirBuilder::new().mode(0o700).create(directory)?;
+        Ok(Self(directory))
+    }
+}
+
+impl Drop for Made<'_> {
+    fn drop(&mut self) {
+        // Nobody is left to hear that it is gone.
+        let _ = fs::remove_dir_all(self.0);
+    }
+}
+
+fn files(Made(directory): &Made<'_>, fds: u32) -> io::Result<Vec<File>> {
     (0..fds).map(|number| File::create_new(directory.join(format!("file-{number:06}")))).collect()
 }
 

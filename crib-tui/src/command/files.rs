@@ -75,7 +75,11 @@ fn says_lints(output: &Output<Files>) -> bool {
         Format::Table => output.columns.iter().flatten().any(|column| column.name == LINT),
         Format::Json | Format::JsonLines => true,
     };
-    shown || output.filter.as_ref().is_some_and(|filter| filter.uses(LINT))
+    shown
+        || output
+            .filter
+            .as_ref()
+            .is_some_and(|filter| filter.mentions(|column| column.name == LINT))
 }
 
 /// Prints the files that match, and counts them.

@@ -231,8 +231,12 @@ mod tests {
     }
 
     fn printed(leaks: &Leaks) -> String {
+        printed_in(leaks, false)
+    }
+
+    fn printed_in(leaks: &Leaks, ascii: bool) -> String {
         let mut out = Vec::new();
-        let layout = Layout { headings: true, ascii: false, width: None };
+        let layout = Layout { headings: true, ascii, width: None };
         text(&mut out, leaks, layout).unwrap();
         String::from_utf8(out).unwrap()
     }
@@ -240,6 +244,17 @@ mod tests {
     #[test]
     fn a_leak_for_people() {
         insta::assert_snapshot!(printed(&suspected()));
+    }
+
+    #[test]
+    fn what_is_no_ascii_is_escaped_where_that_is_asked_for() {
+        let mut group = group("/tmp/\u{e9}", true, (310, 10));
+        group.stack = Some(Arc::from([frame(1, Some("\u{e9}t\u{e9}"), Some("\u{fc}.rs"))]));
+        let mut leaks = leaks(vec![group]);
+        leaks.process.comm = "na\u{ef}ve".into();
+        assert!(!printed(&leaks).is_ascii());
+        let text = printed_in(&leaks, true);
+        assert!(text.is_ascii() && text.contains(r"(na\xc3\xafve)"), "{text}");
     }
 
     #[test]

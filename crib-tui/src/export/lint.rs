@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::json::{self, Header};
-use super::table::{Layout, ascii, write_cells, write_line};
+use super::table::{Layout, write_cells, write_line};
 use crate::model::Text;
 use crate::model::column::Align;
 use crate::model::lint::{Found, Lint, Report};
@@ -68,10 +68,7 @@ pub fn lines(out: &mut impl Write, report: &Report) -> io::Result<()> {
 pub fn text(out: &mut impl Write, report: &Report, layout: Layout) -> io::Result<()> {
     write_line(out, &summary(report), layout)?;
     let whole = Layout { width: None, ..layout };
-    let mut say = |line: &str| {
-        let line = if layout.ascii { ascii(line) } else { line.to_owned() };
-        write_line(out, &line, whole)
-    };
+    let mut say = |line: &str| write_line(out, line, whole);
     let mut before = None;
     for found in &report.found {
         let place = (found.tid, found.fd);
@@ -192,7 +189,10 @@ mod tests {
     #[test]
     fn findings_for_people() {
         insta::assert_snapshot!(printed(&report(None, LintSet::ALL), false));
-        assert!(printed(&report(None, LintSet::ALL), true).is_ascii());
+        let mut report = report(None, LintSet::ALL);
+        report.process.comm = "na\u{ef}ve".into();
+        let text = printed(&report, true);
+        assert!(text.is_ascii() && text.contains(r"(na\xc3\xafve)"), "{text}");
     }
 
     #[test]

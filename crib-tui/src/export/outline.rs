@@ -128,13 +128,7 @@ impl Outline {
     }
 
     fn write(&self, out: &mut impl Write, lines: &[String]) -> io::Result<()> {
-        lines.iter().try_for_each(|line| {
-            let line = match self.layout.ascii {
-                true => &table::ascii(line),
-                false => line,
-            };
-            table::write_line(out, line, self.layout)
-        })
+        lines.iter().try_for_each(|line| table::write_line(out, line, self.layout))
     }
 }
 

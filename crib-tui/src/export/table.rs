@@ -57,6 +57,7 @@ fn write_twice<I: Iterator<Item = Vec<String>>>(
     let heading = || headings.iter().map(|&(name, _)| name.to_owned()).collect();
     let all = || {
         let shown = |mut line: Vec<String>| {
+            // Before it is known how wide they are.
             for cell in line.iter_mut().filter(|cell| layout.ascii && !cell.is_ascii()) {
                 *cell = ascii(cell);
             }
@@ -76,11 +77,13 @@ fn write_twice<I: Iterator<Item = Vec<String>>>(
     Ok(())
 }
 
-/// Writes one line, which is cut to the screen's width.
+/// Writes one line, in ASCII where that is asked for, which is cut to the screen's width.
 ///
 /// # Errors
 /// Those of writing.
 pub fn write_line(out: &mut impl Write, line: &str, layout: Layout) -> io::Result<()> {
+    let escaped = (layout.ascii && !line.is_ascii()).then(|| ascii(line));
+    let line = escaped.as_deref().unwrap_or(line);
     match layout.width {
         Some(width) => writeln!(out, "{}", cut(line, width, layout.ascii)),
         None => writeln!(out, "{line}"),
@@ -127,7 +130,7 @@ fn cut(text: &str, width: usize, ascii: bool) -> Cow<'_, str> {
 }
 
 /// The text with the bytes of what is not ASCII as `\xNN`.
-pub(super) fn ascii(text: &str) -> String {
+fn ascii(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_ascii() {

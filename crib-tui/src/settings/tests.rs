@@ -65,6 +65,16 @@ fn other_ends_are_looked_for_where_they_are_asked_for() {
 }
 
 #[test]
+fn what_only_a_sweep_finds_is_refused_where_none_is_made() {
+    for command in ["lint -p 1", "lint -p 1 --for 1s", "dump -p 1"] {
+        for column in ["PEER", "HOLDERS", "SOCK.PEER.PID"] {
+            let error = resolve(&format!("{command} -Q {column}"), PIPE).unwrap_err().to_string();
+            assert!(error.contains("is found among all processes"), "{command}: {error}");
+        }
+    }
+}
+
+#[test]
 fn packets_are_of_one_file_and_all_its_queues_unless_one_is_named() {
     let of = |arguments: &str, environment| {
         let Task::Print(Print::Packets { target, packets, output }) = task(arguments, environment)

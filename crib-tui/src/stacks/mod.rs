@@ -1,14 +1,19 @@
 //! Addresses of a process's code as functions, files and lines.
 
+mod code;
+mod elf;
+mod generated;
 mod module;
 mod unwind;
 
+use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt;
 
-use blazesym::Pid;
-use blazesym::symbolize::source::{Process, Source};
-use blazesym::symbolize::{CodeInfo, Input, Symbolized, Symbolizer};
+use blazesym::symbolize::{CodeInfo, Sym, Symbolizer};
 
+use self::code::Code;
+use self::generated::Generated;
 use crate::model::Text;
 use crate::model::leaks::Frame;
 use crate::procfs::Mapping;
@@ -20,72 +25,87 @@ pub struct Stacks {
     pid: u32,
     symbolizer: Symbolizer,
     maps: Vec<Mapping>,
+    /// The files that were looked into, by the first address of their mapping.
+    files: HashMap<u64, Option<Code>>,
+    generated: OnceCell<Generated>,
 }
 
 impl Stacks {
     /// Of a process with these mappings, which tell modules also when it is gone. The process is
     /// named by a thread of it that runs.
     pub fn new(pid: u32, maps: Vec<Mapping>) -> Self {
-        Self { pid, symbolizer: Symbolizer::new(), maps }
+        let (files, generated) = (HashMap::new(), OnceCell::new());
+        Self { pid, symbolizer: Symbolizer::new(), maps, files, generated }
     }
 
     /// The frames of a stack of return addresses, innermost first. What is inlined into a
     /// function has a frame of its own. What has no symbols has only its module and offset.
-    pub fn frames(&self, addresses: &[u64]) -> Vec<Frame> {
-        // An address that a call returns to may be the next function's.
-        let calls: Vec<u64> = addresses.iter().map(|address| address.saturating_sub(1)).collect();
-        let found = self.symbolize(&calls).unwrap_or_default();
-        let mut found = found.into_iter();
+    pub fn frames(&mut self, addresses: &[u64]) -> Vec<Frame> {
         let mut frames = Vec::with_capacity(addresses.len());
         for &address in addresses {
-            self.add(address, found.next(), &mut frames);
+            self.add_named(address, &mut frames);
         }
         frames
     }
 
     /// The same without names: only what the mappings tell.
     pub fn bare_frames(&self, addresses: &[u64]) -> Vec<Frame> {
-        let mut frames = Vec::with_capacity(addresses.len());
-        addresses.iter().for_each(|&address| self.add(address, None, &mut frames));
-        frames
+        addresses.iter().map(|&address| bare(address, self.mapping(address))).collect()
     }
 
-    fn symbolize(&self, addresses: &[u64]) -> Option<Vec<Symbolized<'_>>> {
-        let with = |map_files| {
-            let process = Process { map_files, ..Process::new(Pid::from(self.pid)) };
-            self.symbolizer.symbolize(&Source::Process(process), Input::AbsAddr(addresses)).ok()
-        };
-        // /proc/PID/map_files leads to the files themselves, also in another mount namespace and
-        // when they were deleted; but not everyone may follow it.
-        let known = |found: &Vec<Symbolized<'_>>| found.iter().any(|one| one.as_sym().is_some());
-        with(true).filter(known).or_else(|| with(false))
+    fn mapping(&self, address: u64) -> Option<&Mapping> {
+        self.maps.iter().find(|mapping| mapping.contains(address))
     }
 
-    fn add(&self, address: u64, found: Option<Symbolized<'_>>, frames: &mut Vec<Frame>) {
-        let mapping = self.maps.iter().find(|mapping| mapping.contains(address));
-        let bare = Frame {
-            address,
-            symbol: None,
-            module: mapping.map(|mapping| last_part(&mapping.path)).filter(|path| !path.is_empty()),
-            offset: mapping
-                .filter(|mapping| mapping.path.as_bytes().starts_with(b"/"))
-                .map(|mapping| address - mapping.start + mapping.offset),
-            file: None,
-            line: None,
+    fn add_named(&mut self, address: u64, frames: &mut Vec<Frame>) {
+        let bare = bare(address, self.mapping(address));
+        // An address that a call returns to may be the next function's.
+        let call = address.saturating_sub(1);
+        let Some(mapping) = self.maps.iter().find(|mapping| mapping.contains(call)) else {
+            return frames.push(bare);
         };
-        let Some(Symbolized::Sym(symbol)) = found else { return frames.push(bare) };
-        let at = |name: &str, code: Option<&CodeInfo<'_>>| Frame {
-            // What glibc calls its own functions by.
-            symbol: Some(name.strip_prefix("__GI_").unwrap_or(name).into()),
-            file: code.map(|code| code.to_path().as_os_str().as_bytes().into()),
-            line: code.and_then(|code| code.line),
-            ..bare.clone()
-        };
-        for inlined in symbol.inlined.iter().rev() {
-            frames.push(at(&inlined.name, inlined.code_info.as_ref()));
+        let pid = self.pid;
+        let file = self.files.entry(mapping.start).or_insert_with(|| Code::open(pid, mapping));
+        let found = file.as_ref().and_then(|file| {
+            let in_file = (call - mapping.start).checked_add(mapping.offset)?;
+            file.symbol(&self.symbolizer, in_file)
+        });
+        if let Some(symbol) = found {
+            return add_symbol(&symbol, &bare, frames);
         }
-        frames.push(at(&symbol.name, symbol.code_info.as_deref()));
+        // Also where it is in a file, which then is none of code: some compilers map one twice.
+        let generated = self.generated.get_or_init(|| Generated::of(pid));
+        let name = if file.is_none() { generated.name(call) } else { None };
+        frames.push(Frame { symbol: name.map(Text::from), ..bare });
     }
+}
+
+/// What a mapping tells of an address.
+fn bare(address: u64, mapping: Option<&Mapping>) -> Frame {
+    Frame {
+        address,
+        symbol: None,
+        module: mapping.map(|mapping| last_part(&mapping.path)).filter(|path| !path.is_empty()),
+        offset: mapping
+            .filter(|mapping| mapping.path.as_bytes().starts_with(b"/"))
+            .map(|mapping| address - mapping.start + mapping.offset),
+        file: None,
+        line: None,
+    }
+}
+
+fn add_symbol(symbol: &Sym<'_>, bare: &Frame, frames: &mut Vec<Frame>) {
+    let at = |name: &str, code: Option<&CodeInfo<'_>>| Frame {
+        // What glibc calls its own functions by.
+        symbol: Some(name.strip_prefix("__GI_").unwrap_or(name).into()),
+        file: code.map(|code| code.to_path().as_os_str().as_bytes().into()),
+        line: code.and_then(|code| code.line),
+        ..bare.clone()
+    };
+    for inlined in symbol.inlined.iter().rev() {
+        frames.push(at(&inlined.name, inlined.code_info.as_ref()));
+    }
+    frames.push(at(&symbol.name, symbol.code_info.as_deref()));
 }
 
 fn last_part(path: &Text) -> Text {
@@ -106,7 +126,7 @@ mod tests {
     #[test]
     fn our_own_code_has_names_and_what_is_no_code_has_none() {
         let pid = std::process::id();
-        let stacks = Stacks::new(pid, procfs::maps(pid));
+        let mut stacks = Stacks::new(pid, procfs::maps(pid));
         let bare = stacks.bare_frames(&[a_function_with_a_name() + 2, 16]);
         assert!(bare[0].module.is_some() && bare[0].offset.is_some());
         assert!(bare.len() == 2 && bare.iter().all(|frame| frame.symbol.is_none()));

@@ -1,12 +1,13 @@
 //! The unwind information of one mapped file: for each place in its code, how to find the caller.
 
-use std::fs::File;
-
 use gimli::{BaseAddresses, CfaRule, EhFrame, EhFrameHdr, LittleEndian, RegisterRule};
 use gimli::{UnwindContext, UnwindSection, X86_64};
-use object::{Object, ObjectSection, ObjectSegment, ReadCache};
 
-use crate::procfs::Mapping;
+use super::elf::Layout;
+use crate::procfs::{self, Mapping};
+
+/// Bytes of a table that is searched through from its start, since it has no index.
+const MAX_WITHOUT_INDEX: u64 = 4 << 20;
 
 /// How to find a function's caller at a place in it. A frame's address is where the stack
 /// pointer was before the call; the return address is the word below.
@@ -46,60 +47,49 @@ pub struct Module {
     /// The index of the above; empty where the file has none.
     eh_frame_hdr: Vec<u8>,
     bases: BaseAddresses,
-    /// Where the segments are in the file, how long they are, and at which address.
-    segments: Vec<(u64, u64, u64)>,
+    layout: Layout,
 }
 
 impl Module {
     /// Reads the file that is mapped there in a process, which is named by a thread of it that
-    /// runs; none where that is no file with such information, or may not be read.
-    pub fn open(pid: u32, mapping: &Mapping) -> Option<Self> {
+    /// runs; none where that is no file with such information, or with more than `limit` bytes of
+    /// it, or may not be read.
+    pub fn open(pid: u32, mapping: &Mapping, limit: u64) -> Option<Self> {
         if cfg!(not(target_arch = "x86_64")) {
             return None;
         }
-        let cache = ReadCache::new(open(pid, mapping)?);
-        let file = object::File::parse(&cache).ok()?;
-        let section = |name| file.section_by_name(name);
-        let data = |section: object::Section<'_, '_, _>| section.data().map(<[u8]>::to_vec).ok();
-        let eh_frame = section(".eh_frame")?;
-        let mut bases = BaseAddresses::default().set_eh_frame(eh_frame.address());
-        if let Some(text) = section(".text") {
-            bases = bases.set_text(text.address());
+        let file = procfs::mapped_file(pid, mapping)?;
+        let layout = Layout::of(&file)?;
+        let section = layout.section(".eh_frame")?;
+        let mut bases = BaseAddresses::default().set_eh_frame(section.address);
+        if let Some(text) = layout.section(".text") {
+            bases = bases.set_text(text.address);
         }
         let mut eh_frame_hdr = Vec::new();
-        if let Some(index) = section(".eh_frame_hdr") {
-            bases = bases.set_eh_frame_hdr(index.address());
-            eh_frame_hdr = data(index)?;
+        if let Some(index) = layout.section(".eh_frame_hdr") {
+            bases = bases.set_eh_frame_hdr(index.address);
+            eh_frame_hdr = index.bytes(&file, limit)?;
         }
-        let segments = file.segments().map(|segment| {
-            let (start, len) = segment.file_range();
-            (start, len, segment.address())
-        });
-        let segments = segments.collect();
-        Some(Self { eh_frame: data(eh_frame)?, eh_frame_hdr, bases, segments })
+        let limit = match eh_frame_hdr.len() as u64 {
+            0 => limit.min(MAX_WITHOUT_INDEX),
+            index => limit - index,
+        };
+        let eh_frame = section.bytes(&file, limit)?;
+        Some(Self { eh_frame, eh_frame_hdr, bases, layout })
+    }
+
+    /// Bytes that were read.
+    pub fn len(&self) -> u64 {
+        self.eh_frame.len() as u64 + self.eh_frame_hdr.len() as u64
     }
 
     /// How to find the caller at an address in this mapping of the file; none where that is not
     /// known.
     pub fn rule(&self, mapping: &Mapping, address: u64) -> Option<Rule> {
         let in_file = address.checked_sub(mapping.start)?.checked_add(mapping.offset)?;
-        let address = self.segments.iter().find_map(|&(start, len, address)| {
-            let offset = in_file.checked_sub(start).filter(|&offset| offset < len)?;
-            address.checked_add(offset)
-        })?;
+        let address = self.layout.address(in_file)?;
         rule(&self.eh_frame, &self.eh_frame_hdr, &self.bases, address)
     }
-}
-
-/// The file itself, also where it is in another mount namespace or was deleted.
-fn open(pid: u32, mapping: &Mapping) -> Option<File> {
-    let Mapping { start, end, ref path, .. } = *mapping;
-    let path = str::from_utf8(path.as_bytes()).ok().filter(|path| path.starts_with('/'))?;
-    let places =
-        [format!("/proc/{pid}/map_files/{start:x}-{end:x}"), format!("/proc/{pid}/root{path}")];
-    // To open a device may do something, and to open a FIFO may wait.
-    let is_file = |place: &&String| std::fs::metadata(place).is_ok_and(|found| found.is_file());
-    places.iter().filter(is_file).find_map(|place| File::open(place).ok())
 }
 
 fn rule(data: &[u8], index: &[u8], bases: &BaseAddresses, address: u64) -> Option<Rule> {
@@ -148,12 +138,15 @@ mod tests {
         let pid = std::process::id();
         let maps = procfs::maps(pid);
         let mapping = maps.iter().find(|mapping| mapping.contains(begin)).unwrap();
-        let module = Module::open(pid, mapping).unwrap();
+        let module = Module::open(pid, mapping, u64::MAX).unwrap();
         let top = Rule::FromStackPointer { offset: 8, saved: None };
         assert_eq!(module.rule(mapping, begin), Some(top));
         assert_eq!(module.rule(mapping, mapping.start - 1), None);
         let stack = maps.iter().find(|mapping| mapping.path.as_bytes() == b"[stack]").unwrap();
-        assert!(Module::open(pid, stack).is_none());
+        assert!(Module::open(pid, stack, u64::MAX).is_none());
+        // As long as its tables are, and no longer.
+        assert!(Module::open(pid, mapping, module.len()).is_some());
+        assert!(Module::open(pid, mapping, module.len() - 1).is_none());
     }
 
     proptest! {

@@ -13,6 +13,9 @@ use crate::procfs::{self, Mapping};
 const MAX_FRAMES: usize = 127;
 /// Places in the code whose rule is remembered.
 const MAX_RULES: usize = 64 * 1024;
+/// Bytes of unwind information that are kept of all files together; the largest programs have some
+/// tens of megabytes of it.
+const MAX_TABLES: u64 = 256 << 20;
 
 /// A thread's registers, and the top of its stack.
 #[derive(Clone, Copy, Debug)]
@@ -43,12 +46,15 @@ pub struct Unwinder {
     /// By the first address of their mapping; none for what is no file, or has no such table.
     modules: HashMap<u64, Option<Module>>,
     rules: HashMap<u64, Option<Rule>>,
+    /// Bytes of the modules' unwind information.
+    read: u64,
 }
 
 impl Unwinder {
     /// Of a process that may still load code.
     pub fn new(pid: u32) -> Self {
-        Self { pid, maps: procfs::maps(pid), modules: HashMap::new(), rules: HashMap::new() }
+        let (modules, rules) = (HashMap::new(), HashMap::new());
+        Self { pid, maps: procfs::maps(pid), modules, rules, read: 0 }
     }
 
     /// The process's mappings, as they were when last looked at.
@@ -65,6 +71,7 @@ impl Unwinder {
             // Something else may be mapped in the same place.
             self.modules.clear();
             self.rules.clear();
+            self.read = 0;
         }
     }
 
@@ -126,7 +133,10 @@ impl Unwinder {
         let module = match self.modules.entry(mapping.start) {
             Entry::Occupied(module) => module.into_mut(),
             Entry::Vacant(entry) => {
-                entry.insert(Module::open(procfs::living_thread(self.pid), &mapping))
+                let room = MAX_TABLES.saturating_sub(self.read);
+                let module = Module::open(procfs::living_thread(self.pid), &mapping, room);
+                self.read += module.as_ref().map_or(0, Module::len);
+                entry.insert(module)
             }
         };
         let rule = module.as_ref().and_then(|module| module.rule(&mapping, place));
@@ -152,7 +162,7 @@ mod tests {
         let code =
             Mapping { start: 0x1000, end: 0x2000, executable: true, offset: 0, path: "".into() };
         let (modules, rules) = (HashMap::new(), HashMap::new());
-        Unwinder { pid: 0, maps: vec![code], modules, rules }
+        Unwinder { pid: 0, maps: vec![code], modules, rules, read: 0 }
     }
 
     #[test]

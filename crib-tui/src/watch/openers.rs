@@ -178,7 +178,7 @@ impl Openers {
         }
         self.unwinder.renew_maps(is_running);
         let thread = procfs::living_thread(self.pid);
-        let stacks = Stacks::new(thread, self.unwinder.maps().to_vec());
+        let mut stacks = Stacks::new(thread, self.unwinder.maps().to_vec());
         let look_up = |&opener: &OpenerId| {
             let addresses = self.known.get(opener.0 as usize)?;
             Some((opener, stacks.frames(addresses).into()))

@@ -51,10 +51,11 @@ impl<T: Table> Filter<T> {
     /// [`FilterError`] where the grammar, the names of the columns or the types of operands
     /// are not followed.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
-        parser::parse(text).map(|expr| Self { expr })
+        parser::parse(text, |_| None).map(|expr| Self { expr })
     }
 
-    /// Whether the condition is about a column for which `wanted` holds.
+    /// Whether the condition is about a column for which `wanted` holds, so that what its values come
+    /// from has to be known.
     pub fn mentions(&self, wanted: impl Fn(&Column<T>) -> bool) -> bool {
         self.expr.mentions(&wanted)
     }
@@ -62,11 +63,6 @@ impl<T: Table> Filter<T> {
     /// Whether a row fulfils the condition.
     pub fn matches(&self, row: &T::Row<'_>) -> bool {
         self.matches_with(row, &mut Room::default())
-    }
-
-    /// Whether it names this column, so that what its values come from has to be known.
-    pub fn uses(&self, name: &str) -> bool {
-        self.expr.uses(name)
     }
 
     /// As [`Self::matches`], in room that is kept from row to row.
@@ -82,18 +78,13 @@ impl Filter<Files> {
     /// # Errors
     /// As there, and where such a column is asked about.
     pub fn parse_without_sweep(text: &str) -> Result<Self, FilterError> {
-        let filter = Self::parse(text)?;
-        match Files::SWEPT.iter().find(|name| filter.uses(name)) {
-            None => Ok(filter),
-            Some(name) => {
-                let before = text.to_ascii_uppercase().find(name).unwrap_or_default();
-                let column = text[..before].chars().count() + 1;
-                let message = format!(
-                    "{name} is found among all processes, which crib-top files does, and nothing else"
-                );
-                Err(FilterError { column, message })
-            }
-        }
+        let refused = |column: &Column<Files>| {
+            let name = Files::SWEPT.iter().find(|name| **name == column.name)?;
+            Some(format!(
+                "{name} is found among all processes, which crib-top files does, and nothing else"
+            ))
+        };
+        parser::parse(text, refused).map(|expr| Self { expr })
     }
 }
 
@@ -240,24 +231,7 @@ impl<T: Table> Expr<T> {
     }
 }
 
-impl<T: Table> Expr<T> {
-    fn uses(&self, name: &str) -> bool {
-        match self {
-            Self::And(list) | Self::Or(list) => list.iter().any(|expr| expr.uses(name)),
-            Self::Not(expr) => expr.uses(name),
-            Self::Constant(_) | Self::Word(_) => false,
-            Self::Has(column) => column.name == name,
-            Self::Compare(left, _, right) => left.uses(name) || right.uses(name),
-            Self::Match { operand, .. } => operand.uses(name),
-        }
-    }
-}
-
 impl<T: Table> Operand<T> {
-    fn uses(&self, name: &str) -> bool {
-        matches!(self, Self::Column(column) if column.name == name)
-    }
-
     fn value<'r>(&'r self, row: &'r T::Row<'_>, room: &'r mut String) -> Value<'r> {
         match self {
             Self::Column(column) => (column.value)(row, room),

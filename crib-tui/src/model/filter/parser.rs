@@ -11,7 +11,11 @@ use crate::model::escape;
 /// and the matcher call themselves for each.
 const MAX_DEPTH: usize = 64;
 
-pub(super) fn parse<T: Table>(text: &str) -> Result<Expr<T>, FilterError> {
+/// Reads an expression in which no column is named that is `refused`, for the reason given.
+pub(super) fn parse<T: Table>(
+    text: &str,
+    refused: impl Fn(&column::Column<T>) -> Option<String>,
+) -> Result<Expr<T>, FilterError> {
     let tokens = lexer::tokens(text)?;
     let mut parser = Parser { tokens: &tokens, depth: 0 };
     if parser.peek().kind == TokenKind::End {
@@ -19,8 +23,17 @@ pub(super) fn parse<T: Table>(text: &str) -> Result<Expr<T>, FilterError> {
     }
     let expr = parser.any()?;
     match parser.peek() {
-        Token { kind: TokenKind::End, .. } => Ok(expr),
-        token => Err(expected("'and', 'or' or the end", token)),
+        Token { kind: TokenKind::End, .. } => {}
+        token => return Err(expected("'and', 'or' or the end", token)),
+    }
+    // Wherever a column's name stands without quotes, it is the column.
+    let reason = |token: &Token<'_>| match token.kind {
+        TokenKind::Word(name) => column::find(name).and_then(&refused),
+        _ => None,
+    };
+    match tokens.iter().find_map(|token| Some(error(token, reason(token)?))) {
+        Some(error) => Err(error),
+        None => Ok(expr),
     }
 }
 
@@ -197,6 +210,11 @@ fn compare<T: Table>(
             let value = side.cast(column.name, column.kind, first)?;
             (Operand::Literal(value), Operand::Column(column))
         }
+        // A fraction is known by the whole number below it, which is enough beside a column.
+        (left, right) if left.is_fraction_beside(&right) || right.is_fraction_beside(&left) => {
+            let names = format!("{} and {}", left.describe(), right.describe());
+            return Err(error(second, format!("{names} can't be compared: neither is a column")));
+        }
         (left, right) => {
             let (left_type, right_type) = (left.type_name(), right.type_name());
             if left_type != right_type {
@@ -260,6 +278,11 @@ impl<'a, T: Table> Side<'a, T> {
 
     fn is_column(&self) -> bool {
         matches!(self, Self::Column(_))
+    }
+
+    /// Whether it is a fraction, and the other one a number.
+    fn is_fraction_beside(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Fraction(..), Self::Number(..) | Self::Fraction(..)))
     }
 
     fn type_name(&self) -> &'static str {

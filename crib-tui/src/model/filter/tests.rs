@@ -137,6 +137,15 @@ fn fractions_lie_between_whole_numbers() {
     assert_eq!(matching("RECVQ != 0.5"), matching("RECVQ >= 0"));
     assert_eq!(error("DELETED == 0.5"), "at column 12: DELETED is true or false, and 0.5 is not");
     assert_eq!(matching("NAME == 0.5"), NONE);
+    for (text, sides) in
+        [("2 < 1.5", "2 and 1.5"), ("1.5 > 1", "1.5 and 1"), ("0.5==0.5", "0.5 and 0.5")]
+    {
+        let error = error(text);
+        assert!(
+            error.ends_with(&format!("{sides} can't be compared: neither is a column")),
+            "{error}"
+        );
+    }
 }
 
 #[test]
@@ -145,7 +154,10 @@ fn what_only_a_sweep_finds_is_refused_where_there_is_none() {
     let error = parse("FD == 3 and sock.peer.pid == 1").unwrap_err();
     assert_eq!(error.column, 13);
     assert!(error.message.starts_with("SOCK.PEER.PID is found among all processes"), "{error}");
-    assert_eq!(parse("FD == 3 and peer-less"), Ok(()));
+    // The place is the column's, and not that of a text with its name in it.
+    assert_eq!(parse("NAME == 'PEER' or PEER").unwrap_err().column, 19);
+    assert_eq!(parse("NAME == '\u{e9}' or 0 < holders").unwrap_err().column, 20);
+    assert_eq!(parse("FD == 3 and peer-less or NAME == 'PEER'"), Ok(()));
 }
 
 #[test]

@@ -98,7 +98,7 @@ impl Sweep {
             0 => Peers::Absent(Absent::of(file, self)),
             _ => Peers::Found(peers),
         };
-        let all = |key| self.listed(places(&self.by_file, Some(key)).iter().copied());
+        let all = |key| self.listed_but(places(&self.by_file, Some(key)), None);
         let holders = key::open(id, file).map(all);
         Ends { kind: file.kind, peers: Arc::new(peers), holders }
     }
@@ -117,8 +117,7 @@ impl Sweep {
         let at = |&place: &u32| &self.held[place as usize];
         if file.kind == Kind::Eventfd {
             // Its counter belongs to one open file: whoever else holds it is the other end.
-            let holders = places(&self.by_file, key::open(id, file)).iter().copied();
-            return self.listed(holders.filter(|place| at(place).place() != own));
+            return self.listed_but(places(&self.by_file, key::open(id, file)), Some(own));
         }
         if let Some(pipe) = key::pipe(file) {
             let mode = file.mode.unwrap_or_default();
@@ -155,6 +154,16 @@ impl Sweep {
         let other = flow.reversed().anywhere();
         let held = &self.held[*places(&self.by_addresses, Some(other)).first()? as usize];
         Some((held, Flow::of(held.file.socket.as_deref()?)?))
+    }
+
+    /// Those in these places, which are in ascending order, but for one. How many there are is no
+    /// matter: each of very many descriptors of an eventfd is asked for the others.
+    fn listed_but(&self, places: &[u32], own: Option<Place>) -> Listed {
+        let own = own.and_then(|own| self.held.binary_search_by_key(&own, Held::place).ok());
+        let own = own.and_then(|own| places.binary_search(&u32::try_from(own).ok()?).ok());
+        let others = places.iter().enumerate().filter(|&(index, _)| Some(index) != own);
+        let held = others.take(LISTED).map(|(_, &at)| self.held[at as usize].clone()).collect();
+        Listed { all: places.len() - usize::from(own.is_some()), held }
     }
 
     fn listed(&self, places: impl Iterator<Item = u32>) -> Listed {

@@ -274,6 +274,23 @@ fn a_connections_other_end_has_its_addresses_the_other_way_round() {
     );
 }
 
+/// Where each is looked for among all, this takes minutes.
+#[test]
+fn very_many_descriptors_of_one_eventfd_are_told_at_once() {
+    const FDS: u32 = 100_000;
+    let held = (0..FDS).map(|fd| held(10, fd, 1, plain(Kind::Eventfd)));
+    let sweep = sweep(held.collect());
+    let start = std::time::Instant::now();
+    for Held { file, .. } in sweep.held() {
+        let ends = sweep.ends(10, file);
+        let Peers::Found(peers) = &*ends.peers else { panic!("{ends:?}") };
+        assert_eq!((peers.all, peers.held.len()), (FDS as usize - 1, LISTED));
+        assert!(peers.held.iter().all(|other| other.file.fd != file.fd));
+        assert_eq!(ends.holders.unwrap().all, FDS as usize);
+    }
+    assert!(start.elapsed().as_secs() < 30, "{:?}", start.elapsed());
+}
+
 #[test]
 fn an_eventfds_other_end_is_whoever_else_holds_it() {
     let eventfd = || plain(Kind::Eventfd);
