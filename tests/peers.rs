@@ -1,6 +1,9 @@
 //! `files --peers` finds who is at the other end of a file, and who else holds it.
 
 use std::collections::BTreeMap;
+use std::os::fd::AsRawFd;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::process::Command;
 
 use serde_json::Value;
@@ -218,6 +221,27 @@ fn unix_peers_are_those_that_ss_shows() {
         }
         found
     });
+}
+
+/// One that others are connected to is itself connected to none (getpeername(2)), whoever they are.
+#[test]
+fn a_datagram_server_has_clients_and_no_peer() {
+    needs_bpf!("a_datagram_server_has_clients_and_no_peer");
+    let name = format!("crib-peers-{}", std::process::id());
+    let address = SocketAddr::from_abstract_name(name).expect("a name");
+    let server = UnixDatagram::bind_addr(&address).expect("it is free");
+    let client = UnixDatagram::unbound().expect("a socket");
+    client.connect_addr(&address).expect("it is there");
+    let (pid, fd) = (std::process::id(), server.as_raw_fd());
+    let filter = format!("FD == {fd}");
+    let document = peers(pid, "bpf", &["--peers", "-J", "-Q", &filter]).json();
+    let socket = &row_of(&document, fd as u64)["socket"];
+    assert!(socket["peer"].is_null(), "{socket}");
+    assert_eq!(socket["peers"][0]["fd"], client.as_raw_fd(), "{socket}");
+    // What was found is shown where nobody has chosen what is.
+    let text = peers(pid, "bpf", &["--peers", "-Q", &filter]).text().to_owned();
+    assert!(text.contains("PEER") && text.contains("HOLDERS"), "{text}");
+    assert!(text.contains(&format!(" fd {}", client.as_raw_fd())), "{text}");
 }
 
 /// Records come in pieces: no file is lost between two.

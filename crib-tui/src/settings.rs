@@ -297,7 +297,12 @@ fn print(
     match command {
         Some(CliCommand::Files(args)) => {
             let targets = some_targets(flags, "files")?;
-            let output = output(flags, format, "files")?;
+            let mut output = output(flags, format, "files")?;
+            if args.peers && format == Format::Table && output.columns.is_none() {
+                let columns = column::select(PEERS_COLUMNS);
+                let columns = columns.map_err(|error| SettingsError::Columns(error, "files"));
+                output.columns = Some(columns?);
+            }
             Ok(Print::Files { targets, peers: args.peers || wants_peers(&output), output })
         }
         Some(CliCommand::Packets(args)) => {
@@ -354,6 +359,9 @@ fn print(
         }
     }
 }
+
+/// What `files --peers` shows beside the usual, where no columns were chosen.
+const PEERS_COLUMNS: &str = "+PEER,+HOLDERS";
 
 /// Whether a column is shown or asked about that only a sweep over all processes fills.
 fn wants_peers(output: &Output<Files>) -> bool {

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::model::{Ends, File, FileId, FilesReading, Kind, Peer, ReadError, Search, Source};
+use crate::model::{
+    Ends, Family, File, FileId, FilesReading, Kind, Peer, ReadError, Search, Source,
+};
 use crate::source::Reader;
 
 /// Finds the ends of all these files in one sweep over all processes.
@@ -38,7 +40,9 @@ pub(super) fn add(reader: &mut Reader, readings: &mut [FilesReading]) -> Result<
 /// Says of a file what was found.
 fn fill(file: &mut File, pid: u32, ends: Arc<Ends>) {
     if let Some(socket) = &mut file.socket {
-        if let Some(peer) = ends.peers.first_but(pid) {
+        // One that others are connected to has other ends, and is itself connected to none.
+        let is_connected = socket.family != Some(Family::UNIX) || socket.peer.is_some();
+        if let Some(peer) = ends.peers.first_but(pid).filter(|_| is_connected) {
             let ino = peer.file.ino.get().or(socket.peer.and_then(|peer| peer.ino));
             socket.peer = Some(Peer { pid: Some(peer.pid), fd: peer.file.fd, ino });
         }
