@@ -1,5 +1,6 @@
 //! Files with their queues, packets and bytes out of a dump's records.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crib_common::dump::{
@@ -14,7 +15,7 @@ use super::tables::Tables;
 use super::watchers::Watchers;
 use super::{IdKey, packet, sender, socket, tcp};
 use crate::decode::{DecodeError, Record};
-use crate::model::{Dump, DumpFiles, File, Packet, Queue, QueueName};
+use crate::model::{Dump, DumpFiles, File, Packet, PacketId, Queue, QueueName};
 
 /// What the records of a dump tell.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -322,8 +323,31 @@ impl<N: Fn(u64) -> Option<Arc<str>>> Assembly<'_, N> {
 
     fn close_file(&mut self) {
         self.close_queue(None);
+        if let Some(socket) = self.open.file.as_mut().and_then(|file| file.socket.as_mut()) {
+            note_moved(socket.queues.as_deref_mut().unwrap_or_default());
+        }
         self.dumped.files.extend(self.open.file.take());
     }
+}
+
+/// Marks queues that have a packet in common: it went from the one to the other after the first was
+/// read, and before the second was.
+fn note_moved(queues: &mut [Queue]) {
+    // Of most sockets one queue holds something, if any.
+    if queues.iter().filter(|queue| !queue.packets.is_empty()).count() < 2 {
+        return;
+    }
+    let mut places: HashMap<PacketId, usize> = HashMap::new();
+    let mut moved = vec![false; queues.len()];
+    for (place, queue) in queues.iter().enumerate() {
+        for packet in &queue.packets {
+            if let Some(before) = places.insert(packet.id, place).filter(|&before| before != place)
+            {
+                (moved[before], moved[place]) = (true, true);
+            }
+        }
+    }
+    queues.iter_mut().zip(moved).for_each(|(queue, moved)| queue.torn |= moved);
 }
 
 fn queue_name(queue: u32) -> Option<QueueName> {

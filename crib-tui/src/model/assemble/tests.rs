@@ -179,6 +179,32 @@ fn a_queue_that_was_read_again_replaces_the_torn_one() {
     assert!(queue.packets.is_empty() && !queue.torn);
 }
 
+/// recv(2) puts what UDP has received into its reader's queue, all at once.
+#[test]
+fn what_went_from_one_queue_to_the_next_meanwhile_tears_both() {
+    let torn = |first: u64, second: u64| -> Vec<bool> {
+        let message = |address| Record::Packet(PacketRecord { address, ..packet_record(0, 5) });
+        let dumped = everything(vec![
+            file(3, SOCKFS),
+            socket(libc::AF_INET, libc::SOCK_DGRAM),
+            queue(queue::RECEIVE, 1),
+            message(first),
+            packet_end(0, 0),
+            queue_end(1, 0),
+            queue(queue::READER, 1),
+            message(second),
+            packet_end(0, 0),
+            queue_end(1, 0),
+            file_end(3, 0),
+            end(),
+        ]);
+        let queues = dumped.files[0].socket.as_ref().unwrap().queues.as_ref().unwrap();
+        queues.iter().map(|queue| queue.torn).collect()
+    };
+    assert_eq!(torn(7, 8), [false, false]);
+    assert_eq!(torn(7, 7), [true, true]);
+}
+
 #[test]
 fn what_could_not_be_read_is_zeros_and_a_gap() {
     let packet = only_packet(vec![
