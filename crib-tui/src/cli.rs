@@ -36,19 +36,25 @@ pub enum CliCommand {
     /// Print the table of open files, once
     Files(FilesArgs),
     /// Print what is queued in one socket or pipe, message by message
+    #[command(after_help = "packets takes no -Q, -o or -H; -p names one process.")]
     Packets(PacketsArgs),
     /// Print everything: the files with what is queued in them, message by message
+    #[command(after_help = "dump takes no -o.")]
     Dump,
     /// Watch a process for a while, and print what grows and who opens it
+    #[command(after_help = "leaks takes no -Q, -o or -H; -p names one process.")]
     Leaks(LeaksArgs),
     /// Print what is in trouble about a process's files, or looks like it: what was seen, what it
     /// means, and what to look at
+    #[command(after_help = "lint takes no -o or -H; -p names one process.")]
     Lint(LintArgs),
     /// Print every process with its descriptors, limit, sockets and queued bytes
     Ps,
     /// Measure ways of reading side by side, on processes of its own
+    #[command(after_help = "bench takes no -p, -Q, -o or -H.")]
     Bench(BenchArgs),
     /// Print what this kernel and this user allow, and how to get the rest
+    #[command(after_help = "doctor takes no -p, -Q, -o or -H.")]
     Doctor,
 }
 

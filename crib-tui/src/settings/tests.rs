@@ -64,6 +64,33 @@ fn other_ends_are_looked_for_where_they_are_asked_for() {
     }
 }
 
+/// The help of each command lists the flags of all.
+#[test]
+fn what_a_command_refuses_its_help_says() {
+    use clap::CommandFactory;
+
+    let mut cli = Cli::command();
+    cli.build();
+    for command in cli.get_subcommands() {
+        let name = command.get_name();
+        let told = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let given = match name {
+            "packets" => "-p 1 --fd 1",
+            "files" | "leaks" | "lint" | "dump" => "-p 1",
+            _ => "",
+        };
+        for flag in ["-p 1", "-Q 1", "-o FD", "-H"] {
+            let given = if flag.starts_with("-p") { "" } else { given };
+            let refused = match resolve(&format!("{name} {given} {flag}"), PIPE) {
+                Err(error) => error.to_string().contains("takes no"),
+                Ok(_) => false,
+            };
+            let refuses = told.split(';').next().unwrap_or_default();
+            assert_eq!(refuses.contains(&flag[..2]), refused, "{name} {flag}");
+        }
+    }
+}
+
 #[test]
 fn what_only_a_sweep_finds_is_refused_where_none_is_made() {
     for command in ["lint -p 1", "lint -p 1 --for 1s", "dump -p 1"] {
