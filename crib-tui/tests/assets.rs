@@ -120,7 +120,8 @@ fn commands(command: &clap::Command) -> Section {
     );
     command.get_subcommands().fold(section, |section, command| {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-        section.entry([bold(command.get_name())], &format!("{about}."))
+        let refuses = command.get_after_help().map(|text| format!(" {text}")).unwrap_or_default();
+        section.entry([bold(command.get_name())], &format!("{about}.{refuses}"))
     })
 }
 
