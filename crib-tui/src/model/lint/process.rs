@@ -15,11 +15,13 @@ pub fn of_process(process: &Process, fd_count: u64, wanted: LintSet) -> Vec<Find
     let limit = process.fd_limit.filter(|_| wanted.has(Lint::FdLimit));
     let near = |&limit: &u64| u128::from(fd_count) * 100 >= u128::from(limit) * NEAR;
     let Some(limit) = limit.filter(near) else { return Vec::new() };
-    let percent = u128::from(fd_count) * 100 / u128::from(limit).max(1);
+    // Of a limit of 0, which may be set on a process that has some open, nothing is a share.
+    let share = (u128::from(fd_count) * 100).checked_div(limit.into());
+    let share = share.map(|percent| format!(", {percent}%")).unwrap_or_default();
     let pid = process.pid;
     vec![Finding {
         lint: Lint::FdLimit,
-        seen: format!("{fd_count} of {limit} descriptors are in use, {percent}%"),
+        seen: format!("{fd_count} of {limit} descriptors are in use{share}"),
         means: MEANS,
         look: format!(
             "whether they grow: crib-top leaks -p {pid}; else raise the limit (LimitNOFILE=, \

@@ -59,7 +59,8 @@ pub(super) const ACCEPT_FULL: Rule = Rule {
         let Accept { pending, max } = accept_full(subject)?;
         let full = if is_full(pending, max) { ": it is full" } else { "" };
         let verb = if pending == 1 { "waits" } else { "wait" };
-        Some(format!("{pending} of {max} connections {verb} for accept(2){full}"))
+        let connections = count(pending.into(), "connection");
+        Some(format!("{connections} {verb} for accept(2), with a backlog of {max}{full}"))
     },
     look: |subject| {
         format!(

@@ -95,7 +95,10 @@ fn process<'a>(app: &'a App, files: &'a Files) -> Vec<Part<'a>> {
             let style = usage_style(percent, theme);
             left.push(Part::new(1, [Span::styled(format!("{percent}%"), style)]));
         }
-        left.extend(growth(&files.watched, theme));
+        // One that has ended reaches no limit any more.
+        if matches!(files.phase, Phase::Alive) {
+            left.extend(growth(&files.watched, theme));
+        }
     }
     left
 }
