@@ -83,7 +83,6 @@ lints! {
     close_wait {
         "close-wait": ["close-wait"];
         "close-wait-unread": ["close-wait-unread", "unread-unpolled"];
-        "close-wait-answered": [];
         "established": [];
     }
     tcp_closed_held {
@@ -119,6 +118,9 @@ lints! {
 
 lints! {
     needs_loops:
+    close_wait_that_is_answered {
+        "close-wait-answered": [];
+    }
     send_stuck {
         "send-stuck": ["send-stuck"];
         "send-done": [];
