@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use super::hex;
 use super::table::{self, Layout};
 use crate::model::column::{Align, find};
-use crate::model::{DumpReading, File, FileRow, Files, Packet, Process, Queue, QueueName, Text};
+use crate::model::{
+    DumpReading, File, FileRow, Files, Packet, Process, Queue, QueueName, Text, count,
+};
 
 /// How an outline is printed.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +47,7 @@ impl Outline {
     ) -> io::Result<()> {
         let process = &reading.process;
         let used: Vec<_> = files.iter().filter(|file| has_packets(file)).collect();
-        let of = plural(files.len() as u64, "file");
+        let of = count(files.len() as u64, "file");
         let incomplete = if reading.complete { "" } else { ", incomplete" };
         let mut lines = vec![format!(
             "process {} ({}): {of}, something is queued in {}{incomplete}",
@@ -122,7 +124,7 @@ impl Outline {
         }
         let more = packet.file_count.map_or(0, u64::from).saturating_sub(packet.files.len() as u64);
         if more > 0 {
-            lines.push(format!("{} more in flight", plural(more, "file")));
+            lines.push(format!("{} more in flight", count(more, "file")));
         }
         lines
     }
@@ -168,8 +170,8 @@ fn summary(queue: &Queue) -> String {
     // What a queue as a whole has no number of, such as a pipe's memory, is not missed.
     let counts = counts.into_iter().filter(|(count, ..)| count.is_some() || !queue.complete);
     let counts: Vec<_> = counts
-        .map(|(count, what, of)| match count {
-            Some(count) => format!("{}{of}", plural(count, what)),
+        .map(|(number, what, of)| match number {
+            Some(number) => format!("{}{of}", count(number, what)),
             None => format!("unknown {what}s{of}"),
         })
         .collect();
@@ -180,11 +182,6 @@ fn summary(queue: &Queue) -> String {
         text.push_str(", incomplete");
     }
     text
-}
-
-fn plural(count: u64, what: &str) -> String {
-    let ending = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{ending}")
 }
 
 fn cells(packet: &Packet) -> Vec<String> {

@@ -59,6 +59,6 @@ pub use socket::{
     Accept, Family, OtherEnd, Peer, Protocol, Queued, Shutdown, Socket, SocketType, State,
 };
 pub use tcp::{Tcp, TcpTimer};
-pub use text::{Text, escape};
+pub use text::{Text, count, escape};
 pub use time::{PerSecond, Seconds, rfc3339, rfc3339_option};
 pub use tracked::{Changed, MARK_READINGS, Presence, Seen, TrackedFile};

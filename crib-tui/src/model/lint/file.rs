@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::words::{count, fd, time};
+use super::words::{fd, time};
 use super::{Inherited, Rule, Subject};
-use crate::model::Kind;
+use crate::model::{Kind, count};
 
 pub(super) const DELETED_OPEN: Rule = Rule {
     summary: "a regular file whose name is gone and whose size is not 0",

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::words::{amount, count, fd, other_end, packets, threads, time};
+use super::words::{amount, fd, other_end, packets, threads, time};
 use super::{Drops, RECENT, Rule, Subject, timing};
-use crate::model::{Accept, Family, Queued, Socket, SocketType};
+use crate::model::{Accept, Family, Queued, Socket, SocketType, count};
 
 /// From this part of its limit on, in percent, an accept queue is nearly full.
 const NEARLY: u64 = 80;

@@ -23,7 +23,7 @@ pub(super) const PEER_GONE: Rule = Rule {
         let socket = peer_gone(subject)?;
         let unread = socket.recv.and_then(|recv| recv.payload).filter(|&bytes| bytes > 0);
         let unread =
-            unread.map(|bytes| format!(", {} still unread", super::words::count(bytes, "byte")));
+            unread.map(|bytes| format!(", {} still unread", crate::model::count(bytes, "byte")));
         Some(format!("connected, and its other end is closed{}", unread.unwrap_or_default()))
     },
     look: |subject| {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::words::{count, other_end, packets, remote, threads, time};
+use super::words::{other_end, packets, remote, threads, time};
 use super::{LONG, Rule, Subject};
-use crate::model::{Family, File, Socket, State, Tcp};
+use crate::model::{Family, File, Socket, State, Tcp, count};
 
 /// Retransmissions in a row from which on a connection is said to retransmit: one alone is what
 /// any lost packet leads to.

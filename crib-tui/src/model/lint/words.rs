@@ -3,12 +3,7 @@
 use std::time::Duration;
 
 use super::Subject;
-use crate::model::{File, Queued, Socket, Text};
-
-/// `1 byte`, `2 bytes`.
-pub fn count(count: u64, unit: &str) -> String {
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
-}
+use crate::model::{File, Queued, Socket, Text, count};
 
 /// `9s`, `2m05s`, `3h20m`: whole units, rounded down, since it is at least that long.
 pub fn time(time: Duration) -> String {

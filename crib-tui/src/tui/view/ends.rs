@@ -1,8 +1,8 @@
 //! A file's other end: who has it, with both queues side by side, and who else holds the file.
 
 use super::cells;
-use super::lines::{Lines, count};
-use crate::model::{File, Held, Listed, Peers, Queued};
+use super::lines::Lines;
+use crate::model::{File, Held, Listed, Peers, Queued, count};
 use crate::tui::app::screens::{EndsScreen, Link};
 use crate::tui::ends::EndsReading;
 use crate::tui::format::{cut_end, name};

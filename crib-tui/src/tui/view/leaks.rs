@@ -3,11 +3,10 @@
 use ratatui::buffer::Buffer;
 
 use super::layout::Regions;
-use super::lines::count;
 use super::say;
 use crate::model::groups::GroupName;
 use crate::model::leaks::{LeakGroup, Leaks};
-use crate::model::{PerSecond, Seconds};
+use crate::model::{PerSecond, Seconds, count};
 use crate::tui::app::screens::{LeakLink, LeaksScreen};
 use crate::tui::app::{Files, Phase};
 use crate::tui::format::name;

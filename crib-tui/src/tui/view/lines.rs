@@ -75,11 +75,6 @@ pub fn amount(amount: i64) -> String {
     }
 }
 
-/// `1 byte`, `2 bytes`.
-pub fn count(count: u64, unit: &str) -> String {
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
-}
-
 /// A short length of time: `250us`, `1.25ms`, `204ms`, `3s`.
 pub fn short(time: Duration) -> String {
     // At most three decimal places, and none that say nothing.

@@ -1,9 +1,9 @@
 //! What lints found: in the whole process, and in one file.
 
 use super::cells;
-use super::lines::{Lines, count};
+use super::lines::Lines;
 use crate::model::lint::{Finding, LintSet, Subject, of_process};
-use crate::model::{FilesTable, TrackedFile};
+use crate::model::{FilesTable, TrackedFile, count};
 use crate::tui::app::screens::Link;
 use crate::tui::theme::Glyphs;
 use crate::tui::widget::sheet::SheetLine;

@@ -1,8 +1,8 @@
 //! What there is to say about a socket: its queues, its addresses, and what TCP knows.
 
 use super::cells;
-use super::lines::{Lines, amount, count, short};
-use crate::model::{Family, Queue, Queued, Socket, Tcp, TcpTimer};
+use super::lines::{Lines, amount, short};
+use crate::model::{Family, Queue, Queued, Socket, Tcp, TcpTimer, count};
 use crate::tui::app::screens::{Link, QueueScreen};
 use crate::tui::format::bytes;
 

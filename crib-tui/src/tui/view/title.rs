@@ -6,9 +6,8 @@ use std::time::SystemTime;
 use ratatui::style::Style;
 use ratatui::text::Span;
 
-use super::lines::count;
 use super::{SOON, crumbs, layout, leaks, usage_style};
-use crate::model::{PerSecond, ProcessState, QueueName, Seconds};
+use crate::model::{PerSecond, ProcessState, QueueName, Seconds, count};
 use crate::tui::app::screens::{Body, QueueScreen, Root};
 use crate::tui::app::{App, Files, Phase, Screen, Standing};
 use crate::tui::format::{clock, interval, name, percent};

@@ -6,8 +6,8 @@ mod netlink;
 mod tests;
 
 use super::cells;
-use super::lines::{Lines, amount, count};
-use crate::model::{Family, Packet, Parts, QueueName};
+use super::lines::{Lines, amount};
+use crate::model::{Family, Packet, Parts, QueueName, count};
 use crate::tui::app::screens::{Link, PacketScreen};
 use crate::tui::theme::Glyphs;
 use crate::tui::widget::bytes::Bytes;

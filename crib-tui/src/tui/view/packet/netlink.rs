@@ -1,7 +1,7 @@
 //! The headers of the messages in a netlink packet (`struct nlmsghdr`, netlink(7)).
 
-use super::super::lines::{Lines, count};
-use crate::model::{Packet, Protocol};
+use super::super::lines::Lines;
+use crate::model::{Packet, Protocol, count};
 
 /// Messages that are listed at most: a dump of routes has hundreds in one packet.
 const LISTED: usize = 32;
